@@ -91,7 +91,9 @@ static weld_status check_enough(const weld_trainer *t, const weld_evaluation *e,
 static weld_status run(weld_trainer *t, weld_evaluator *evaluator, weld_evaluation *out,
                        weld_error *err) {
     weld_status status = weld_evaluator_run(evaluator, out, err);
-    status = status ? status : check_enough(t, out, err);
+    status = status
+                 ? status
+                 : weld_run_data_advise_bad(&t->data, t->data.val, check_enough(t, out, err), err);
     return status != WELD_ERROR_NUMERIC
                ? status
                : weld_fail_context(err, status, "update %lld, evaluation after epoch %lld",

@@ -311,6 +311,20 @@ bool weld_run_data_count_bad(weld_run_data *d, int64_t index, const char *reason
     return is_new;
 }
 
+weld_status weld_run_data_advise_bad(const weld_run_data *d, const weld_dataset *ds,
+                                     weld_status status, weld_error *err) {
+    const int64_t images = weld_dataset_count(ds);
+    if (status && weld_bad_images_limit(d->recipe.data.max_bad, images) < images / 2) {
+        weld_append(err->message, sizeof err->message,
+                    "; to go on without them: --resume --set data.max_bad=N, more than now");
+    }
+    if (status) {
+        weld_append(err->message, sizeof err->message,
+                    "; mended files are other data, for a new run");
+    }
+    return status;
+}
+
 static void meet_bad_image(void *arg, int64_t index, const char *reason) {
     weld_run_data *d = arg;
     weld_met_image met = {.index = index};

@@ -67,6 +67,11 @@ void weld_run_data_close(weld_run_data *d);
  * many of them, weld_bad_images_check says. */
 bool weld_run_data_count_bad(weld_run_data *d, int64_t index, const char *reason);
 
+/* After an error of too many bad images of a part: add to its message what can be done. Returns the
+ * status, after which it asks. */
+weld_status weld_run_data_advise_bad(const weld_run_data *d, const weld_dataset *ds,
+                                     weld_status status, weld_error *err);
+
 /* Room for the inputs that the task fills, where no step has it; NULL for those that there are not.
  */
 weld_status weld_run_data_inputs(const weld_run_data *d, float *inputs[WELD_OUTPUTS_MAX],

@@ -26,7 +26,9 @@ static void add_group(const weld_group_result *group, weld_verdict *v) {
 static void judge_group(weld_trainer *t, int rank, weld_update_record *said,
                         const weld_group_result *group, weld_verdict *v) {
     weld_run_data *d = &t->data;
-    if (weld_bad_images_check(d->bad_images, weld_dataset_path(d->train), &v->err)) {
+    const weld_status status =
+        weld_bad_images_check(d->bad_images, weld_dataset_path(d->train), &v->err);
+    if (weld_run_data_advise_bad(d, d->train, status, &v->err)) {
         return; /* which is why it may not be loaded either */
     }
     if (!group->loaded) {

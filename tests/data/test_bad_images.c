@@ -111,6 +111,13 @@ START_TEST(more_bad_images_than_allowed_stop_the_run) {
         ck_assert_ptr_nonnull(strstr(err.message, name));
     }
     refuse(options("none", "data.max_bad=0"), "photos: more than 0 bad images");
+    run_options o = options("none", "data.max_bad=3");
+    ck_assert_ptr_nonnull(strstr(err.message, "; to go on without them: --resume --set "
+                                              "data.max_bad=N, more than now; mended files are "
+                                              "other data, for a new run"));
+    o.resume = true;
+    run_well(o);
+    assert_same_rows("just_enough", "none");
     tear_down();
 }
 END_TEST
@@ -268,6 +275,7 @@ START_TEST(an_evaluation_on_too_few_ends_the_run_which_goes_on_when_they_are_men
     run_well((run_options){.out = "whole", .set = {val}});
     run_options o = {.out = "a", .set = {val, "data.max_bad=2"}};
     refuse(o, "photos: 3 of its 20 images are bad, which is more than 2 (data.max_bad)");
+    ck_assert_ptr_nonnull(strstr(err.message, "--resume --set data.max_bad=N, more than now"));
     o.set[1] = "data.max_bad=0.15";
     o.resume = true;
     run_well(o);
@@ -281,6 +289,8 @@ START_TEST(an_evaluation_on_too_few_ends_the_run_which_goes_on_when_they_are_men
     o = (run_options){.out = "b", .set = {val, "train.epochs=1"}};
     refuse(o, "photos: 13 of its 20 images are bad, which is more than 10 (half of 20 images; "
               "data.max_bad is 100)");
+    ck_assert_ptr_null(strstr(err.message, "--resume")); /* no other limit would do */
+    ck_assert_ptr_nonnull(strstr(err.message, "; mended files are other data, for a new run"));
     tear_down();
 }
 END_TEST

@@ -164,22 +164,45 @@ static weld_status check_left(const weld_run_folder *f, int64_t newest, weld_err
                            f->path, weld_shell_word(f->best, best, sizeof best));
 }
 
+/* Before a run notes its first epoch it writes last.h5: that of one that did is lost. */
+static weld_status check_record(const weld_run_folder *f, weld_error *err) {
+    static const char epoch[] = "{\"kind\":\"epoch\"";
+    char row[4096];
+    FILE *file = fopen(f->metrics, "re");
+    bool found = false;
+    if (!file) {
+        return weld_file_fail(err, f->metrics, "open", errno);
+    }
+    while (!found && fgets(row, sizeof row, file)) {
+        found = strncmp(row, epoch, sizeof epoch - 1) == 0;
+    }
+    const int code = ferror(file) ? errno : 0;
+    fclose(file);
+    return code ? weld_file_fail(err, f->metrics, "read", code)
+           : found
+               ? weld_fail(err, WELD_ERROR_ARGUMENT,
+                           "%s: has no checkpoint to go on from, but metrics.jsonl of a run that "
+                           "had one: put its last.h5 back, or choose another --out",
+                           f->path)
+               : WELD_OK;
+}
+
 static weld_status check_contents(weld_run_folder *f, bool resume, weld_error *err) {
-    bool holds_metrics;
     int64_t newest;
     WELD_TRY(find_newest(f->path, &newest, err));
     WELD_TRY(weld_file_is_there(f->last, &f->holds_checkpoint, err));
     WELD_TRY(weld_file_is_there(f->best, &f->holds_best, err));
     WELD_TRY(weld_file_is_there(f->recipe, &f->holds_recipe, err));
-    WELD_TRY(weld_file_is_there(f->metrics, &holds_metrics, err));
-    const bool holds_run = f->holds_checkpoint || f->holds_best || newest >= 0 || holds_metrics;
+    WELD_TRY(weld_file_is_there(f->metrics, &f->holds_metrics, err));
+    const bool holds_run = f->holds_checkpoint || f->holds_best || newest >= 0 || f->holds_metrics;
     if (holds_run && !resume) {
         return weld_fail(err, WELD_ERROR_ARGUMENT,
                          "%s: holds a run already: continue it with --resume or choose another "
                          "--out",
                          f->path);
     }
-    return check_left(f, newest, err);
+    WELD_TRY(check_left(f, newest, err));
+    return f->holds_metrics && !f->holds_checkpoint ? check_record(f, err) : WELD_OK;
 }
 
 weld_status weld_run_folder_open(const char *path, const char *recipe, bool resume,

@@ -13,6 +13,7 @@ typedef struct weld_run_folder {
     int lock;                                        /* descriptor */
     bool made;                                       /* the folder was not there before */
     bool holds_checkpoint, holds_best, holds_recipe; /* last.h5, ...: there when it was opened */
+    bool holds_metrics;
 } weld_run_folder;
 
 /* Make the folder where it does not exist, and lock it for as long as it is open or the process

@@ -290,6 +290,10 @@ static weld_status open_folder(weld_trainer *t, weld_error *err) {
     const weld_train_settings *s = t->data.settings;
     weld_run_folder *folder = &t->record.folder;
     WELD_TRY(weld_run_folder_open(s->out, s->recipe, s->resume, folder, err));
+    if (folder->holds_metrics && !folder->holds_checkpoint) {
+        weld_train_say(s, "%s: the run ended before its first checkpoint: it begins anew",
+                       folder->path);
+    }
     return folder->holds_checkpoint == t->data.resumes
                ? WELD_OK
                : weld_fail(err, WELD_ERROR_ARGUMENT,

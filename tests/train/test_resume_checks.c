@@ -306,6 +306,30 @@ START_TEST(data_that_were_moved_are_found_where_it_is_said) {
 }
 END_TEST
 
+START_TEST(a_run_without_any_checkpoint_begins_anew_only_where_there_was_none) {
+    set_up();
+    run_options o = {.out = "a", .stop_at = 2};
+    run_well((run_options){.out = "whole"});
+    run_well(o);
+    lose("a/last.h5");
+    o.stop_at = 0;
+    o.resume = true;
+    run_well(o);
+    ck_assert_ptr_nonnull(
+        strstr(seen.messages, "a: the run ended before its first checkpoint: it begins anew"));
+    assert_same_run("whole", "a");
+    char *record = read_text(in_base("a/metrics.jsonl"));
+    lose("a/last.h5");
+    lose("a/best.h5");
+    refuse(o, "a: has no checkpoint to go on from, but metrics.jsonl of a run that had one");
+    char *after = read_text(in_base("a/metrics.jsonl"));
+    ck_assert_str_eq(after, record);
+    free(record);
+    free(after);
+    tear_down();
+}
+END_TEST
+
 static void put(const char *name, const char *from, size_t bytes) {
     size_t size;
     unsigned char *data = test_read_file(in_base(from), &size);
@@ -385,5 +409,6 @@ RUN_SUITE("train/resume_checks", scores_of_one_run_are_all_of_the_same_images,
           a_best_of_a_run_like_it_is_known_by_what_the_run_has_noted,
           a_run_whose_last_is_lost_is_not_begun_anew_over_its_other_checkpoints,
           data_that_were_moved_are_found_where_it_is_said,
+          a_run_without_any_checkpoint_begins_anew_only_where_there_was_none,
           a_last_that_is_none_is_told_with_what_there_is_to_go_on_from,
           zeros_at_the_end_of_the_log_are_cut_off)

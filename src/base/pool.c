@@ -16,6 +16,7 @@
  * its item. Where a member is of no use at all it rests nearly all of the time. A member that finds
  * itself on the caller's cpu goes to another. */
 #define _GNU_SOURCE
+#include <math.h>
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
@@ -492,5 +493,5 @@ weld_threads_use weld_threads_used(void) {
 
 double weld_threads_between(weld_threads_use before, weld_threads_use after) {
     const double seconds = after.seconds - before.seconds, work = after.work - before.work;
-    return seconds > 0 && work > seconds ? work / seconds : 1;
+    return seconds > 0 && work > seconds ? fmin(work / seconds, weld_threads_cpus()) : 1;
 }

@@ -28,16 +28,19 @@ weld_thread_limits weld_threads_limits(void) {
     return (weld_thread_limits){affinity_limit(), cgroup_limit(), omp_limit()};
 }
 
+static int cpus_of(weld_thread_limits l) {
+    const int cpus = l.affinity > 0 ? l.affinity : 1;
+    return l.cgroup > 0 && l.cgroup < cpus ? l.cgroup : cpus;
+}
+
+int weld_threads_cpus(void) {
+    return cpus_of(weld_threads_limits());
+}
+
 int weld_threads_available(void) {
-    weld_thread_limits l = weld_threads_limits();
-    int threads = l.affinity > 0 ? l.affinity : 1;
-    if (l.cgroup > 0 && l.cgroup < threads) {
-        threads = l.cgroup;
-    }
-    if (l.omp > 0 && l.omp < threads) {
-        threads = l.omp;
-    }
-    return threads;
+    const weld_thread_limits l = weld_threads_limits();
+    const int cpus = cpus_of(l);
+    return l.omp > 0 && l.omp < cpus ? l.omp : cpus;
 }
 
 int weld_threads_count(int asked) {

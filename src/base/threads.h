@@ -12,8 +12,10 @@
 
 #include <stdint.h>
 
-/* Threads that this process may use: the smallest of the cpus it is bound to, the cgroup's cpu
- * quota (v1 or v2, rounded up) and OMP_NUM_THREADS where that is set. At least 1. */
+/* Cpus that this process may use: those it is bound to, or the cgroup's cpu quota (v1 or v2,
+ * rounded up) where that is less. At least 1. */
+int weld_threads_cpus(void);
+/* Threads that it may use: so many, or OMP_NUM_THREADS where that is set and less. */
 int weld_threads_available(void);
 /* What is asked for, up to WELD_THREADS_MAX; 0: weld_threads_available(). */
 enum { WELD_THREADS_MAX = 1024 };
@@ -55,7 +57,8 @@ typedef struct weld_threads_use {
 } weld_threads_use;
 weld_threads_use weld_threads_used(void);
 
-/* The threads that were worth having between two readings; 1 where no loop was open to more. */
+/* The threads that were worth having between two readings, no more than there are cpus; 1 where no
+ * loop was open to more. */
 double weld_threads_between(weld_threads_use before, weld_threads_use after);
 
 #endif

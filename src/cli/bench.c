@@ -277,7 +277,7 @@ weld_status cli_bench(cli_call *call, weld_error *err) {
         {"unmerged", 0, CLI_FLAG, &a.unmerged, NULL, "MODEL's inference before merging"},
         {"batch", 0, CLI_COUNT, &a.o.batch, "N", "images a run (1)"},
         {"size", 0, CLI_TEXT, &size, "N|HxW", "height and width (the file's, or the usual ones)"},
-        {"threads", 0, CLI_COUNT, &a.o.threads, "N", "threads (all)"},
+        {"threads", 0, CLI_THREADS, &a.o.threads, "N", "threads (all)"},
         {"steps", 0, CLI_COUNT, &a.o.steps, "N",
          "timed runs, after two that are not (10; simulated: 3)"},
         {"precision", 0, CLI_PRECISION, &a.o.precision, "P",

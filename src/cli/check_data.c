@@ -275,7 +275,7 @@ weld_status cli_check_data(cli_call *call, weld_error *err) {
         {"against", 0, CLI_TEXT, &other, "DATA", "look for images of this data set in it, too"},
         {"size", 0, CLI_COUNT, &r.size, "N", "measure boxes in inputs of N pixels (640)"},
         CLI_MAX_PIXELS(max_pixels),
-        {"threads", 0, CLI_COUNT, &threads, "N", "threads (all)"},
+        {"threads", 0, CLI_THREADS, &threads, "N", "threads (all)"},
         {"json", 0, CLI_FLAG, &json, NULL, "print one JSON object"},
     };
     cli_parse(call, options, sizeof options / sizeof *options);

@@ -67,6 +67,7 @@ typedef enum cli_option_kind {
     CLI_OUTPUT,        /* CLI_TEXT, of a file that is written: none that is read, or written too */
     CLI_OUTPUT_NEEDED, /* the same, which must be given */
     CLI_COUNT,         /* int, at least 1 */
+    CLI_THREADS,       /* the same, of which more than there are cpus are told to gain nothing */
     CLI_TEXTS,     /* NULL: the call has those of the one option that may be given several times */
     CLI_SECONDS,   /* double, at least 0 */
     CLI_PRECISION, /* weld_precision */

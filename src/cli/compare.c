@@ -215,7 +215,7 @@ weld_status cli_compare(cli_call *call, weld_error *err) {
          "of classifiers: name the images on which they differ"},
         {"per-class", 0, CLI_FLAG, &p.of.per_class, NULL, "of detectors: print each class"},
         {"batch", 0, CLI_COUNT, &r.batch, "N", "images a run (64)"},
-        {"threads", 0, CLI_COUNT, &r.threads, "N", "threads (all)"},
+        {"threads", 0, CLI_THREADS, &r.threads, "N", "threads (all)"},
         {"json", 0, CLI_FLAG, &p.of.json, NULL, "print one JSON object"},
         CLI_MODEL_OPTIONS(r.model),
         CLI_MODEL_CLASS_ORDER(r.model),

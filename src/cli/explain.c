@@ -85,7 +85,7 @@ weld_status cli_explain(cli_call *call, weld_error *err) {
         {"output", 'o', CLI_OUTPUT_NEEDED, &out, "OUT.png",
          "the image as the network sees it, and where the decision came from"},
         {"class", 0, CLI_TEXT, &class_text, "NAME", "explain this class, not the likeliest"},
-        {"threads", 0, CLI_COUNT, &threads, "N", "threads (all)"},
+        {"threads", 0, CLI_THREADS, &threads, "N", "threads (all)"},
         CLI_INPUT_OPTIONS(input, ""),
         CLI_MODEL_OPTIONS(model),
         CLI_MODEL_PIXELS(model),

@@ -194,7 +194,7 @@ weld_status cli_export(cli_call *call, weld_error *err) {
         {"strides", 0, CLI_TEXT, &a.strides, "N,N", "of features: these alone (all)"},
         {"verify", 0, CLI_TEXT, &a.verify, "DIR",
          "compare on these images (else on noise); ONNX: before and after merging"},
-        {"threads", 0, CLI_COUNT, &export.threads, "N", "threads (all)"},
+        {"threads", 0, CLI_THREADS, &export.threads, "N", "threads (all)"},
         CLI_MODEL_OPTIONS(model),
         CLI_MODEL_PIXELS(model),
         CLI_MODEL_CROP(model),

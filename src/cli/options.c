@@ -12,6 +12,8 @@
 #include "base/error.h"
 #include "base/locale.h"
 #include "base/memory.h"
+#include "base/text.h"
+#include "base/threads.h"
 #include "cli/cli.h"
 #include "distributed/launch.h"
 #include "formats/file.h"
@@ -71,6 +73,21 @@ static int read_count(const cli_call *call, const cli_option *option, const char
         cli_usage(call, "--%s wants a whole number from 1, not '%s'", option->name, text);
     }
     return (int)number;
+}
+
+/* Ranks that share a host's cpus are told by what they say of each other. */
+static int read_threads(const cli_call *call, const cli_option *option, const char *text) {
+    const int asked = read_count(call, option, text), used = weld_threads_count(asked),
+              cpus = weld_threads_cpus();
+    char most[64] = "";
+    if (used < asked) {
+        snprintf(most, sizeof most, "%d are used, which is the most there can be; ", used);
+    }
+    if (used > cpus && weld_launch_find().size == 1) {
+        cli_say("note: --%s %d: %smore than cpus, of which there %s %d, gain nothing", option->name,
+                asked, most, weld_plural(cpus, "is", "are"), cpus);
+    }
+    return asked;
 }
 
 static double read_seconds(const cli_call *call, const cli_option *option, const char *text) {
@@ -216,6 +233,9 @@ static void set_option(cli_call *call, const cli_option *option, const char *tex
         break;
     case CLI_COUNT:
         *(int *)option->value = read_count(call, option, text);
+        break;
+    case CLI_THREADS:
+        *(int *)option->value = read_threads(call, option, text);
         break;
     case CLI_SECONDS:
         *(double *)option->value = read_seconds(call, option, text);

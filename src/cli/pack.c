@@ -98,7 +98,7 @@ weld_status cli_pack(cli_call *call, weld_error *err) {
         {"scale16", 0, CLI_COUNT, &how.scale16, "N",
          "16-bit grey that becomes white by --size (255)"},
         CLI_MAX_PIXELS(how.max_pixels),
-        {"threads", 0, CLI_COUNT, &how.threads, "N", "threads (all)"},
+        {"threads", 0, CLI_THREADS, &how.threads, "N", "threads (all)"},
         {"split", 0, CLI_TEXT, &split, "NAME", "of *-images-idx3-ubyte files: train, t10k (train)"},
         {"classes", 0, CLI_TEXT, &classes, "FILE", "class names for idx files, one a line"},
     };

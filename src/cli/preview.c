@@ -24,7 +24,7 @@ weld_status cli_preview(cli_call *call, weld_error *err) {
         {"init", 0, CLI_TEXT, &o.settings.init, "FILE",
          "where the recipe leaves network and input size to it"},
         {"key", 0, CLI_TEXT, &o.settings.init_key, "KEY", "of --init: as weld train has it"},
-        {"threads", 0, CLI_COUNT, &o.settings.threads, "N", "threads (all)"},
+        {"threads", 0, CLI_THREADS, &o.settings.threads, "N", "threads (all)"},
     };
     cli_parse(call, options, sizeof options / sizeof *options);
     if (o.settings.init_key && !o.settings.init) {

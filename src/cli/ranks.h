@@ -16,7 +16,7 @@
     }
 #define CLI_RANK_THREADS(threads)                                                                  \
     {                                                                                              \
-        "threads", 0, CLI_COUNT, &(threads), "N", "threads (all); of each rank under mpirun",      \
+        "threads", 0, CLI_THREADS, &(threads), "N", "threads (all); of each rank under mpirun",    \
             .own = true                                                                            \
     }
 

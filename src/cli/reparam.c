@@ -39,7 +39,7 @@ weld_status cli_reparam(cli_call *call, weld_error *err) {
     const cli_option options[] = {
         {"output", 'o', CLI_OUTPUT_NEEDED, &out, "OUT.h5", "the deploy file"},
         {"verify", 0, CLI_TEXT, &verify, "DIR", "compare on these images (else on noise)"},
-        {"threads", 0, CLI_COUNT, &threads, "N", "threads (all)"},
+        {"threads", 0, CLI_THREADS, &threads, "N", "threads (all)"},
         CLI_MODEL_OPTIONS(model),
         CLI_MODEL_PIXELS(model),
         CLI_MODEL_CROP(model),

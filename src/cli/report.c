@@ -148,7 +148,7 @@ weld_status cli_report(cli_call *call, weld_error *err) {
         {"output", 'o', CLI_OUTPUT, &out, "FILE", "the page to write (report.html)"},
         {"latency", 0, CLI_FLAG, &o.latency, NULL,
          "time the runs' merged networks on this machine"},
-        {"threads", 0, CLI_COUNT, &o.threads, "N", "of --latency: threads (all)"},
+        {"threads", 0, CLI_THREADS, &o.threads, "N", "of --latency: threads (all)"},
     };
     cli_parse(call, options, sizeof options / sizeof *options);
     if (o.threads && !o.latency) {

@@ -169,7 +169,7 @@ weld_status cli_run(cli_call *call, weld_error *err) {
          "where the logits [n, classes] go; several outputs: Y.boxes.npy, ..."},
         {"features", 0, CLI_FLAG, &features, NULL,
          "the stages' maps instead, in Y.stride4.npy, ..."},
-        {"threads", 0, CLI_COUNT, &threads, "N", "threads (all)"},
+        {"threads", 0, CLI_THREADS, &threads, "N", "threads (all)"},
         CLI_MODEL_OPTIONS(model),
         CLI_MODEL_SIZE(model),
         CLI_MODEL_PRECISION(model),

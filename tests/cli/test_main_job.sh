@@ -34,6 +34,11 @@ holds "metrics have eight epochs" test "$(grep -c '"kind": *"epoch"' run/metrics
 holds "the network learned" sh -c "sed -nE 's/.*\"top1\": ?([0-9.]+).*/\1/p' run/metrics.jsonl | tail -n 1 | awk '{exit !(\$1 > 80)}'"
 refuses "a second run into the same folder" "run" "$WELD" train small.yaml --out run
 
+works "many more threads than cpus" "$WELD" train small.yaml --out crowded --threads 100000 --set train.epochs=1
+says "what is used is told" "^note: --threads 100000: 1024 are used, which is the most there can be; more than cpus, of which there (is|are) [0-9]+, gain nothing$"
+cpus=$(sed -nE 's/^note: --threads .* there (is|are) ([0-9]+), gain nothing$/\2/p' stderr)
+worth=$(sed -nE 's/.*; threads ([0-9.]+) of 1024$/\1/p' stderr)
+holds "no more cpus were worth having than there are" awk "BEGIN { exit !($worth > 0 && $worth <= $cpus) }"
 works "the same in one thread" "$WELD" train small.yaml --out single --threads 1
 untimed run/metrics.jsonl > a
 untimed single/metrics.jsonl > b

@@ -11,6 +11,10 @@ static const weld_image_loops tables[] = {
 #if defined(__x86_64__)
     {"avx2", weld_resize_across_avx2, weld_resize_down_avx2, weld_sample_rows_avx2,
      weld_blur_bytes_avx2},
+#elif defined(__aarch64__)
+    /* Compilers make NEON of plain C's blur. */
+    {"neon", weld_resize_across_neon, weld_resize_down_neon, weld_sample_rows_neon,
+     weld_blur_bytes_ref},
 #endif
 };
 enum { TABLES = sizeof tables / sizeof *tables };

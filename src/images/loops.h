@@ -86,9 +86,9 @@ weld_status weld_resize_by(const weld_image_loops *loops, const weld_pixels *in,
                            const weld_resize_request *request, weld_resize_scratch *scratch,
                            uint8_t *out, weld_error *err);
 
-weld_resize_across weld_resize_across_ref, weld_resize_across_avx2;
-weld_resize_down weld_resize_down_ref, weld_resize_down_avx2;
-weld_sample_rows weld_sample_rows_ref, weld_sample_rows_avx2;
+weld_resize_across weld_resize_across_ref, weld_resize_across_avx2, weld_resize_across_neon;
+weld_resize_down weld_resize_down_ref, weld_resize_down_avx2, weld_resize_down_neon;
+weld_sample_rows weld_sample_rows_ref, weld_sample_rows_avx2, weld_sample_rows_neon;
 weld_blur_bytes weld_blur_bytes_ref, weld_blur_bytes_avx2;
 
 #endif

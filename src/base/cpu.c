@@ -4,6 +4,11 @@
 #include <stdbool.h>
 #include <string.h>
 
+#if defined(__aarch64__) && defined(__linux__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
+
 #if defined(__x86_64__)
 #include <cpuid.h>
 #if defined(__linux__)
@@ -60,11 +65,14 @@ const char *weld_cpu_name(char name[WELD_CPU_NAME_SIZE]) {
 }
 #else
 unsigned weld_cpu_features(void) {
+    unsigned features = 0;
 #if defined(__aarch64__)
-    return WELD_CPU_NEON; /* it is part of the architecture */
-#else
-    return 0;
+    features |= WELD_CPU_NEON; /* it is part of the architecture */
+#if defined(__linux__)
+    features |= getauxval(AT_HWCAP2) & HWCAP2_BF16 ? WELD_CPU_NEON_BF16 : 0;
 #endif
+#endif
+    return features;
 }
 
 const char *weld_cpu_name(char name[WELD_CPU_NAME_SIZE]) {

@@ -9,7 +9,8 @@ enum {
     WELD_CPU_AVX512_BF16 = 1 << 2,
     WELD_CPU_AMX_BF16 = 1 << 3, /* comes with AVX512_BF16 */
     /* Of 64-bit ARM. */
-    WELD_CPU_NEON = 1 << 4
+    WELD_CPU_NEON = 1 << 4,
+    WELD_CPU_NEON_BF16 = 1 << 5
 };
 
 /* Those that both the processor and the operating system support. It asks the system for this

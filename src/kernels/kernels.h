@@ -80,7 +80,7 @@ typedef struct weld_adamw_step {
 #define WELD_MAX_TERMS 4 /* tensors that one call of `combine` adds up */
 
 typedef struct weld_kernels {
-    const char *name; /* "ref", "avx2", "avx512", "avx512bf16", "amx", "neon" */
+    const char *name; /* "ref", "avx2", "avx512", "avx512bf16", "amx"; "neon", "neonbf16" */
     weld_dtype dtype;
 
     /* --- matrix products; all matrices row-major with a leading dimension in elements ----------
@@ -260,9 +260,9 @@ typedef struct weld_kernels {
 
 /* The table for a dtype: for WELD_F64 the reference; for WELD_F32 and WELD_BF16 that of `isa`
  * ("ref"; on x86 "avx2", "avx512", "avx512bf16", "amx", the last two of which have no f32 tables of
- * their own and stand for avx512 there; on ARM "neon"), or for NULL that of the environment's
- * WELD_ISA, or the best that the cpu can run. A name that is unknown, or that this cpu or this
- * build cannot run, is an error saying which can.
+ * their own and stand for avx512 there; on ARM "neon", and "neonbf16", which likewise stands for
+ * it), or for NULL that of the environment's WELD_ISA, or the best that the cpu can run. A name
+ * that is unknown, or that this cpu or this build cannot run, is an error saying which can.
  */
 weld_status weld_kernels_select(weld_dtype dtype, const char *isa, const weld_kernels **out,
                                 weld_error *err);
@@ -285,5 +285,6 @@ const weld_kernels *weld_kernels_bf16_amx(void);        /* that, with products i
 /* Built for 64-bit ARM alone. */
 const weld_kernels *weld_kernels_neon(void);
 const weld_kernels *weld_kernels_bf16_neon(void);
+const weld_kernels *weld_kernels_bf16_neonbf16(void); /* neon's, with bf16 instructions */
 
 #endif

@@ -33,6 +33,7 @@ static const weld_isa sets[] = {
      "neon",
      WELD_CPU_NEON,
      {[WELD_F32] = weld_kernels_neon, [WELD_BF16] = weld_kernels_bf16_neon}},
+    {"neonbf16", "neon-bf16", WELD_CPU_NEON_BF16, {[WELD_BF16] = weld_kernels_bf16_neonbf16}},
 #endif
 };
 enum { SETS = sizeof sets / sizeof *sets };

@@ -195,6 +195,16 @@ V_INLINE vfloat b_load_first(const bfloat *p, int64_t n) {
     return b_load_all(whole);
 }
 
+#ifdef __ARM_FEATURE_BF16_VECTOR_ARITHMETIC
+V_INLINE uint16x4_t b_round(vfloat a) {
+    return vreinterpret_u16_bf16(vcvt_bf16_f32(a));
+}
+
+V_INLINE uint16x8_t b_round_pair(vfloat even, vfloat odd) {
+    const uint16x4_t a = b_round(even), b = b_round(odd);
+    return vcombine_u16(vzip1_u16(a, b), vzip2_u16(a, b));
+}
+#else
 /* Half of the last place that stays, less one where it is even: the carry rounds. It would turn
  * some NaN into other numbers, so those are made quiet instead. */
 V_INLINE uint32x4_t b_round_in_place(vfloat a) {
@@ -205,8 +215,18 @@ V_INLINE uint32x4_t b_round_in_place(vfloat a) {
     return vbslq_u32(vceqq_f32(a, a), carried, quiet);
 }
 
+V_INLINE uint16x4_t b_round(vfloat a) {
+    return vshrn_n_u32(b_round_in_place(a), 16);
+}
+
+V_INLINE uint16x8_t b_round_pair(vfloat even, vfloat odd) {
+    const uint32x4_t both = vsriq_n_u32(b_round_in_place(odd), b_round_in_place(even), 16);
+    return vreinterpretq_u16_u32(both);
+}
+#endif
+
 V_INLINE void b_store_all(bfloat *p, vfloat a) {
-    vst1_u16(&p->bits, vshrn_n_u32(b_round_in_place(a), 16));
+    vst1_u16(&p->bits, b_round(a));
 }
 
 /* 8 of them, those of even and of odd place apart. */
@@ -217,8 +237,7 @@ V_INLINE void b_load_pair(const bfloat *p, vfloat *even, vfloat *odd) {
 }
 
 V_INLINE void b_store_pair(bfloat *p, vfloat even, vfloat odd) {
-    const uint32x4_t line = vsriq_n_u32(b_round_in_place(odd), b_round_in_place(even), 16);
-    vst1q_u16(&p->bits, vreinterpretq_u16_u32(line));
+    vst1q_u16(&p->bits, b_round_pair(even, odd));
 }
 
 /* The same of floats in registers: two vectors in order to even and odd places, and back. */

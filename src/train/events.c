@@ -154,7 +154,7 @@ static void add_scores(const weld_trainer *t, const weld_epoch_metrics *row) {
     }
     if (row->averaged) {
         snprintf(tag, sizeof tag, "%s/ema_%s", kinds[0].group, kinds[0].key);
-        weld_tensorboard_scalar(t->record.events, tag, row->average);
+        weld_tensorboard_scalar(t->record.events, tag, row->average.scores[0]);
     }
 }
 

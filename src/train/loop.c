@@ -155,7 +155,7 @@ static void tell_evaluation(const weld_trainer *t, const weld_epoch_metrics *row
                                .done = true,
                                .scores = scores,
                                .score_count = row->evaluated ? task->run_scores : 0,
-                               .average = row->averaged ? row->average : NAN,
+                               .average = row->averaged ? row->average.scores[0] : NAN,
                                .loss = row->evaluation.loss,
                                .train_loss = row->train_loss,
                                .loss_parts = parts,
@@ -185,7 +185,7 @@ static weld_epoch_metrics row_of(const weld_trainer *t, bool evaluated) {
                               .evaluation =
                                   evaluated ? t->evaluation.last : (weld_evaluation){.images = 0},
                               .averaged = evaluated && t->evaluation.ema_evaluator,
-                              .average = t->evaluation.last_ema.scores[0],
+                              .average = t->evaluation.last_ema,
                               .seconds = s->epoch_seconds,
                               .data_seconds = t->clock.data_seconds,
                               .times = t->clock.times,

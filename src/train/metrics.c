@@ -193,24 +193,31 @@ weld_status weld_metrics_bad_image(weld_metrics *m, const weld_bad_image_row *ro
     return write_text(m, &t, err);
 }
 
-/* "val_images":13,"val_skipped":0,"val_loss":0.4,"top1":91.2,...,"ema_top1":91.5 */
+/* "ema_val_loss":0.4,"ema_top1":91.2,...; whose: "" or "ema_". e may be NULL: nothing was
+ * evaluated.
+ */
+static void add_scores(const weld_task *task, const char *whose, const weld_evaluation *e,
+                       weld_text *t) {
+    char n[WELD_NUMBER_SIZE];
+    weld_text_format(t, "\"%sval_loss\":%s", whose, number(e ? e->loss : NAN, n));
+    for (int i = 0; i < task->run_scores; i++) {
+        weld_text_format(t, ",\"%s%s\":%s", whose, task->scores[i].key,
+                         number(e ? e->scores[i] : NAN, n));
+    }
+}
+
+/* "val_images":13,"val_skipped":0,"val_loss":0.4,"top1":91.2,...,"ema_val_loss":0.4,... */
 static void add_evaluation(const weld_epoch_metrics *row, weld_text *t) {
     const weld_evaluation *e = &row->evaluation;
-    const weld_score_kind *kinds = row->task->scores;
-    char n[WELD_NUMBER_SIZE];
     if (row->evaluated) {
         weld_text_format(t, "\"val_images\":%lld,\"val_skipped\":%lld,", (long long)e->images,
                          (long long)e->skipped);
     } else {
         weld_text_add(t, "\"val_images\":null,\"val_skipped\":null,");
     }
-    weld_text_format(t, "\"val_loss\":%s", number(row->evaluated ? e->loss : NAN, n));
-    for (int i = 0; i < row->task->run_scores; i++) {
-        weld_text_format(t, ",\"%s\":%s", kinds[i].key,
-                         number(row->evaluated ? e->scores[i] : NAN, n));
-    }
-    weld_text_format(t, ",\"ema_%s\":%s", kinds[0].key,
-                     number(row->evaluated && row->averaged ? row->average : NAN, n));
+    add_scores(row->task, "", row->evaluated ? e : NULL, t);
+    weld_text_add(t, ",");
+    add_scores(row->task, "ema_", row->evaluated && row->averaged ? &row->average : NULL, t);
 }
 
 weld_status weld_metrics_epoch(weld_metrics *m, const weld_epoch_metrics *row, weld_error *err) {

@@ -105,6 +105,10 @@ START_TEST(the_best_average_takes_the_place_of_the_weights) {
     ck_assert_double_eq(best.trainer.best_score, result.best.value);
     ck_assert_double_eq_tol(number(rows, e, "ema_top1"), result.best.value, 1e-4);
     ck_assert_double_eq_tol(written_top1("run"), result.best.value, 1e-4);
+    json_t *summary = json_loads(best.summary, 0, NULL);
+    ck_assert_double_eq_tol(number(rows, e, "ema_val_loss"),
+                            json_real_value(json_object_get(summary, "val_loss")), 1e-6);
+    json_decref(summary);
     for (int64_t i = 0; i < 4; i++) {
         ck_assert_double_le(number(rows, i, "ema_top1"), number(rows, e, "ema_top1"));
     }

@@ -90,6 +90,7 @@ START_TEST(rows_are_json_and_losses_are_exact) {
     ck_assert_double_eq(real(r, "evaluation_seconds"), 0.75);
     ck_assert(json_is_null(json_object_get(r, "top1")));
     ck_assert(json_is_null(json_object_get(r, "ema_top1")));
+    ck_assert(json_is_null(json_object_get(r, "ema_val_loss")));
     json_decref(r);
     r = row(3);
     ck_assert_double_eq(real(r, "top1"), 91.25);

@@ -97,7 +97,9 @@ static void tell_average(const char *path, const weld_model_file *f) {
     snprintf(key, sizeof key, WELD_SUMMARY_AVERAGE "%s", kind->key);
     const json_t *weights = json_object_get(summary, kind->key);
     const json_t *average = json_object_get(summary, key);
-    if (json_is_number(weights) && json_is_number(average)) {
+    const bool is_of_others =
+        json_object_get(summary, WELD_SUMMARY_AVERAGE WELD_SUMMARY_IMAGES) != NULL;
+    if (!is_of_others && json_is_number(weights) && json_is_number(average)) {
         const double w = json_number_value(weights), a = json_number_value(average);
         char of_weights[64], of_average[64];
         snprintf(of_weights, sizeof of_weights, "%.*f%s", kind->decimals, w, kind->unit);

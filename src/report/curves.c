@@ -34,6 +34,7 @@ typedef struct epoch {
     int64_t epoch, step;
     double train_loss, val_loss, seconds;
     double scores[WELD_SCORES_MAX], average; /* of the task; of the moving average the first one */
+    int64_t images, average_images;          /* that these are of; 0: the row does not say */
     double shares[WELD_COUNTS_MAX];          /* of what it counts first, the others */
 } epoch;
 
@@ -127,8 +128,9 @@ static double share(const json_t *row, const weld_task *task, int i) {
 
 /* Of what best.h5 is the best of. */
 static weld_standing standing_of(const curves *c, const epoch *e) {
-    return (weld_standing){c->best_by == WELD_RECIPE_BEST_EMA ? e->average : e->scores[0],
-                           e->val_loss};
+    const bool by_average = c->best_by == WELD_RECIPE_BEST_EMA;
+    return (weld_standing){by_average ? e->average : e->scores[0], e->val_loss,
+                           by_average ? e->average_images : e->images};
 }
 
 static bool is_best(const curves *c, weld_standing now, weld_standing before) {
@@ -142,6 +144,8 @@ static bool add_epoch(curves *c, const json_t *row) {
                .train_loss = number(row, "train_loss"),
                .val_loss = number(row, "val_loss"),
                .average = number(row, average_key(c->task, key)),
+               .images = json_integer_value(json_object_get(row, "val_images")),
+               .average_images = json_integer_value(json_object_get(row, "ema_val_images")),
                .seconds = number(row, "seconds")};
     const epoch *all = c->epochs.data;
     for (int i = 0; i < c->task->run_scores; i++) {

@@ -9,7 +9,7 @@
 #include "formats/json_tree.h"
 #include "serialization/summary_keys.h"
 
-/* What is true of both networks. */
+/* What is true of both networks, unless the average says otherwise. */
 static const char *const OF_BOTH[] = {
     WELD_SUMMARY_EPOCHS,  WELD_SUMMARY_STEPS, WELD_SUMMARY_TRAIN_IMAGES, WELD_SUMMARY_INIT,
     WELD_SUMMARY_TEACHER, WELD_SUMMARY_MIXED, WELD_SUMMARY_IMAGES,       WELD_SUMMARY_SKIPPED};
@@ -19,14 +19,14 @@ static json_t *summary_of_average(const json_t *summary) {
     json_t *average = json_object();
     const char *key;
     json_t *value;
-    json_object_foreach((json_t *)(uintptr_t)summary, key, value) {
-        bool is_kept = false;
-        for (size_t i = 0; i < sizeof OF_BOTH / sizeof *OF_BOTH; i++) {
-            is_kept |= strcmp(key, OF_BOTH[i]) == 0;
+    for (size_t i = 0; i < sizeof OF_BOTH / sizeof *OF_BOTH; i++) {
+        if ((value = json_object_get(summary, OF_BOTH[i]))) {
+            weld_json_set(&average, OF_BOTH[i], json_incref(value));
         }
-        const bool is_its_own = strncmp(key, WELD_SUMMARY_AVERAGE, begin) == 0;
-        if (is_kept || is_its_own) {
-            weld_json_set(&average, is_its_own ? key + begin : key, json_incref(value));
+    }
+    json_object_foreach((json_t *)(uintptr_t)summary, key, value) {
+        if (strncmp(key, WELD_SUMMARY_AVERAGE, begin) == 0) {
+            weld_json_set(&average, key + begin, json_incref(value));
         }
     }
     weld_json_set(&average, WELD_SUMMARY_WEIGHTS, json_string(WELD_SUMMARY_OF_AVERAGE));

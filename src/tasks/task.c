@@ -96,7 +96,15 @@ bool weld_task_is_better(const weld_task *task, weld_standing now, weld_standing
     return loss_of(now) <= loss_of(best);
 }
 
+int64_t weld_standing_more_images(weld_standing now, weld_standing best) {
+    return now.images && best.images ? now.images - best.images : 0;
+}
+
 bool weld_task_is_best(const weld_task *task, bool by_loss, weld_standing now, weld_standing best) {
+    const int64_t more = weld_standing_more_images(now, best);
+    if (more != 0) {
+        return more > 0;
+    }
     return by_loss && loss_of(now) != loss_of(best) ? loss_of(now) < loss_of(best)
                                                     : weld_task_is_better(task, now, best);
 }

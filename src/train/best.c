@@ -27,25 +27,51 @@ static bool by_loss(const weld_trainer *t) {
 
 /* Is what is looked at better, and not as good? The loss, where there is one. */
 static bool has_improved(const weld_trainer *t, weld_standing now, weld_standing best) {
+    if (weld_standing_more_images(now, best) > 0) {
+        return true;
+    }
     return by_loss(t) && (isfinite(now.loss) || isfinite(best.loss))
                ? isfinite(now.loss) && !(now.loss >= best.loss)
            : t->data.task->smaller_is_better ? now.score < best.score
                                              : now.score > best.score;
 }
 
+static void tell_images(const weld_trainer *t, weld_standing now, weld_standing best) {
+    const int64_t more = weld_standing_more_images(now, best);
+    if (more != 0) {
+        weld_train_say(t->data.settings,
+                       "epoch %lld: the scores are of %lld images, those of the best so far of "
+                       "%lld: they are not compared, and %s",
+                       (long long)t->state.epoch + 1, (long long)now.images, (long long)best.images,
+                       more > 0 ? "these are the best now" : "that stays the best");
+    }
+}
+
+/* Scores of fewer images than the best's say nothing of whether the run still improves. */
 bool weld_trainer_judge(weld_trainer *t) {
     weld_trainer_state *s = &t->state;
     const weld_evaluation *e = weld_trainer_best_evaluation(t);
-    const weld_standing now = {e->scores[0], e->loss}, before = {s->best_score, s->best_loss};
+    const weld_standing now = {e->scores[0], e->loss, e->images};
+    const weld_standing before = {s->best_score, s->best_loss, s->best_images};
     const bool first = s->best_epoch < 0;
-    s->stale_evaluations = first || has_improved(t, now, before) ? 0 : s->stale_evaluations + 1;
+    if (!first) {
+        tell_images(t, now, before);
+    }
+    if (first || has_improved(t, now, before)) {
+        s->stale_evaluations = 0;
+    } else if (weld_standing_more_images(now, before) == 0) {
+        s->stale_evaluations++;
+    }
     if (!first && !weld_task_is_best(t->data.task, by_loss(t), now, before)) {
         return false;
     }
     s->best_epoch = s->epoch;
     s->best_score = now.score;
     s->best_loss = now.loss;
-    s->best_average = t->evaluation.last_ema.scores[0];
+    s->best_images = now.images;
+    s->best_average = t->evaluation.last_ema.images == t->evaluation.last.images
+                          ? t->evaluation.last_ema.scores[0]
+                          : NAN;
     return true;
 }
 

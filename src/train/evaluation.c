@@ -100,6 +100,27 @@ static weld_status run(weld_trainer *t, weld_evaluator *evaluator, weld_evaluati
                                    (long long)t->state.step, (long long)t->state.epoch);
 }
 
+/* average: images 0 where there is none. */
+static void tell_images(const weld_trainer *t, const weld_evaluation *e,
+                        const weld_evaluation *average) {
+    const char *title = weld_dataset_title(t->data.val);
+    const long long epoch = (long long)t->state.epoch + 1,
+                    all = (long long)(e->images + e->skipped);
+    if (e->skipped) {
+        weld_train_say(t->data.settings,
+                       "%s: %lld of its %lld images are bad: the scores after epoch %lld are of "
+                       "%lld",
+                       title, (long long)e->skipped, all, epoch, (long long)e->images);
+    }
+    if (average->images && average->images != e->images) {
+        weld_train_say(
+            t->data.settings,
+            "%s: %lld of its %lld images are bad where the moving average was evaluated: "
+            "its scores after epoch %lld are of %lld, and not compared with the weights'",
+            title, (long long)average->skipped, all, epoch, (long long)average->images);
+    }
+}
+
 weld_status weld_trainer_evaluate(weld_trainer *t, weld_error *err) {
     weld_evaluation e, average = {0};
     weld_group_doing(t->ranks.group, "the evaluation");
@@ -110,12 +131,6 @@ weld_status weld_trainer_evaluate(weld_trainer *t, weld_error *err) {
     t->evaluation.last = e;
     t->evaluation.last_ema = average;
     t->evaluation.step = t->state.step;
-    if (e.skipped) {
-        weld_train_say(
-            t->data.settings,
-            "%s: %lld of its %lld images are bad: the scores after epoch %lld are of %lld",
-            weld_dataset_title(t->data.val), (long long)e.skipped,
-            (long long)(e.images + e.skipped), (long long)t->state.epoch + 1, (long long)e.images);
-    }
+    tell_images(t, &e, &average);
     return WELD_OK;
 }

@@ -210,10 +210,17 @@ static void begin_next_epoch(weld_trainer *t) {
     t->clock.times = (weld_train_times){0};
 }
 
-/* What a schedule that waits for scores makes of this epoch's. */
-static void watch_plateau(weld_trainer *t, double score) {
+/* What a schedule that waits for scores makes of this epoch's. `images`: those of the best before
+ * it, 0 where nobody noted. Scores of fewer are passed over, those of more begin anew. */
+static void watch_plateau(weld_trainer *t, int64_t images) {
     weld_trainer_state *s = &t->state;
-    weld_plateau p = {s->plateau_best, s->plateau_since, s->plateau_reductions};
+    const weld_evaluation *e = &t->evaluation.last;
+    const double score = e->scores[0];
+    const bool anew = images && e->images > images;
+    weld_plateau p = {s->plateau_best, anew ? 0 : s->plateau_since, s->plateau_reductions};
+    if (e->images < images) {
+        return;
+    }
     if (t->schedule.name == WELD_SCHEDULE_PLATEAU &&
         weld_schedule_plateau(&t->schedule, &p, s->epoch + 1, score,
                               t->data.task->smaller_is_better)) {
@@ -245,9 +252,10 @@ static weld_status finish_epoch(weld_trainer *t, bool evaluated, weld_error *err
         WELD_TRY(write_last(t, err));
     }
     WELD_TRY(write_epoch(t, &row, err));
+    const int64_t images = t->state.best_epoch < 0 ? 0 : t->state.best_images;
     const bool best = evaluated && weld_trainer_judge(t);
     if (evaluated) {
-        watch_plateau(t, t->evaluation.last.scores[0]);
+        watch_plateau(t, images);
     }
     begin_next_epoch(t);
     weld_group_doing(t->ranks.group, "a checkpoint");

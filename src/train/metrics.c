@@ -193,31 +193,22 @@ weld_status weld_metrics_bad_image(weld_metrics *m, const weld_bad_image_row *ro
     return write_text(m, &t, err);
 }
 
-/* "ema_val_loss":0.4,"ema_top1":91.2,...; whose: "" or "ema_". e may be NULL: nothing was
- * evaluated.
- */
-static void add_scores(const weld_task *task, const char *whose, const weld_evaluation *e,
-                       weld_text *t) {
+/* "ema_val_images":13,"ema_val_skipped":0,"ema_val_loss":0.4,"ema_top1":91.2,...; whose: "" or
+ * "ema_". e may be NULL: nothing was evaluated. */
+static void add_evaluation(const weld_task *task, const char *whose, const weld_evaluation *e,
+                           weld_text *t) {
     char n[WELD_NUMBER_SIZE];
+    if (e) {
+        weld_text_format(t, "\"%sval_images\":%lld,\"%sval_skipped\":%lld,", whose,
+                         (long long)e->images, whose, (long long)e->skipped);
+    } else {
+        weld_text_format(t, "\"%sval_images\":null,\"%sval_skipped\":null,", whose, whose);
+    }
     weld_text_format(t, "\"%sval_loss\":%s", whose, number(e ? e->loss : NAN, n));
     for (int i = 0; i < task->run_scores; i++) {
         weld_text_format(t, ",\"%s%s\":%s", whose, task->scores[i].key,
                          number(e ? e->scores[i] : NAN, n));
     }
-}
-
-/* "val_images":13,"val_skipped":0,"val_loss":0.4,"top1":91.2,...,"ema_val_loss":0.4,... */
-static void add_evaluation(const weld_epoch_metrics *row, weld_text *t) {
-    const weld_evaluation *e = &row->evaluation;
-    if (row->evaluated) {
-        weld_text_format(t, "\"val_images\":%lld,\"val_skipped\":%lld,", (long long)e->images,
-                         (long long)e->skipped);
-    } else {
-        weld_text_add(t, "\"val_images\":null,\"val_skipped\":null,");
-    }
-    add_scores(row->task, "", row->evaluated ? e : NULL, t);
-    weld_text_add(t, ",");
-    add_scores(row->task, "ema_", row->evaluated && row->averaged ? &row->average : NULL, t);
 }
 
 weld_status weld_metrics_epoch(weld_metrics *m, const weld_epoch_metrics *row, weld_error *err) {
@@ -228,7 +219,9 @@ weld_status weld_metrics_epoch(weld_metrics *m, const weld_epoch_metrics *row, w
     weld_text_add(&t, named_text("train_loss_", row->task->loss_parts, row->parts, named));
     weld_text_add(&t, named_text("train_", row->task->counts, row->counts, named));
     weld_text_format(&t, "\"bad_images\":%lld,", (long long)row->bad_images);
-    add_evaluation(row, &t);
+    add_evaluation(row->task, "", row->evaluated ? &row->evaluation : NULL, &t);
+    weld_text_add(&t, ",");
+    add_evaluation(row->task, "ema_", row->evaluated && row->averaged ? &row->average : NULL, &t);
     weld_text_format(&t, ",\"seconds\":%s", number(row->seconds, n));
     weld_text_format(&t, ",\"data_seconds\":%s,", number(row->data_seconds, n));
     weld_text_add(&t, times_text(&row->times, times));

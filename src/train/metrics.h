@@ -43,7 +43,7 @@ typedef struct weld_epoch_metrics {
     bool evaluated;             /* otherwise loss and scores are written as null */
     weld_evaluation evaluation; /* val_images, val_skipped, val_loss, top1, top5 */
     bool averaged;              /* so is the next otherwise */
-    weld_evaluation average;    /* ema_val_loss, ema_top1, ...: of the weights' moving average */
+    weld_evaluation average;    /* ema_val_images, ...: of the weights' moving average */
     double seconds, data_seconds;
     weld_train_times times; /* sums over the epoch's updates */
     double evaluation_seconds;

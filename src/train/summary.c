@@ -16,6 +16,8 @@
 #include "train/best.h"
 #include "train/say.h"
 
+#define AVERAGE_IMAGES_KEY WELD_SUMMARY_AVERAGE WELD_SUMMARY_IMAGES
+#define AVERAGE_SKIPPED_KEY WELD_SUMMARY_AVERAGE WELD_SUMMARY_SKIPPED
 #define LOSS_KEY "val_loss"
 #define BAD_IMAGES_KEY "bad_images"
 #define TRAIN_KEY "train_data"
@@ -89,6 +91,10 @@ static void add_scores(const weld_trainer *t, bool to_resume, json_t **summary) 
     }
     if (!averaged && run->last_ema.images) {
         add_real(summary, average_key(t, key), run->last_ema.scores[0]);
+        if (run->last_ema.images != e->images) {
+            weld_json_set(summary, AVERAGE_IMAGES_KEY, json_integer(run->last_ema.images));
+            weld_json_set(summary, AVERAGE_SKIPPED_KEY, json_integer(run->last_ema.skipped));
+        }
     }
 }
 
@@ -274,7 +280,12 @@ static void take_scores(weld_trainer *t, const json_t *summary) {
         run->last.scores[i] = real_of(summary, task->scores[i].key);
     }
     if (json_object_get(summary, average_key(t, key))) {
-        run->last_ema = (weld_evaluation){.images = images, .scores = {real_of(summary, key)}};
+        const json_t *other = json_object_get(summary, AVERAGE_IMAGES_KEY);
+        run->last_ema = (weld_evaluation){
+            .images = other ? json_integer_value(other) : images,
+            .skipped = other ? json_integer_value(json_object_get(summary, AVERAGE_SKIPPED_KEY))
+                             : run->last.skipped,
+            .scores = {real_of(summary, key)}};
     }
 }
 

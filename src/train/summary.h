@@ -6,7 +6,8 @@
  *   val_images, val_loss    of the evaluation of these very weights, with its scores by their keys;
  *                           the images are those that were counted. Absent: they were not evaluated
  *   val_skipped             further ones, which were bad; absent: none
- *   ema_KEY                 the first score of their moving average
+ *   ema_KEY                 the first score of their moving average, and
+ *   ema_val_images, ema_val_skipped   what it is of, where that is not what theirs are of
  *   weights                 "average": best.h5 of train.best ema
  *   init, teacher           what training started from; what it learns from beside the labels
  *   mixed                   true: of ranks on cpus of several kinds, in some part of the run

@@ -102,6 +102,25 @@ START_TEST(the_best_epoch_is_that_of_the_file_that_was_kept) {
 }
 END_TEST
 
+START_TEST(the_best_epoch_is_one_of_all_images_where_there_is_one) {
+    static const int epochs[] = {2, 1};
+    make_base();
+    for (size_t i = 0; i < sizeof epochs / sizeof *epochs; i++) {
+        weld_recipe recipe = {.train.best = i ? WELD_RECIPE_BEST_EMA : WELD_RECIPE_BEST_WEIGHTS};
+        json_t *r = curves_by(weld_tasks[0], &recipe,
+                              "{\"kind\":\"epoch\",\"epoch\":0,\"step\":2,\"val_images\":22,"
+                              "\"top1\":60,\"ema_val_images\":24,\"ema_top1\":40}\n"
+                              "{\"kind\":\"epoch\",\"epoch\":1,\"step\":4,\"val_images\":24,"
+                              "\"top1\":55,\"ema_val_images\":23,\"ema_top1\":58}\n",
+                              1000);
+        const json_t *best = json_object_get(r, "best");
+        ck_assert_int_eq(json_integer_value(json_object_get(best, "epoch")), epochs[i]);
+        json_decref(r);
+    }
+    tear_down();
+}
+END_TEST
+
 START_TEST(what_is_counted_is_shown_as_shares_where_there_is_something) {
     make_base();
     json_t *r = curves_for(
@@ -449,6 +468,7 @@ START_TEST(a_lack_of_memory_is_an_error_and_leaves_the_old_page) {
 END_TEST
 
 RUN_SUITE("report/report", the_best_epoch_is_that_of_the_file_that_was_kept,
+          the_best_epoch_is_one_of_all_images_where_there_is_one,
           curves_of_few_updates_are_the_rows_themselves,
           what_is_counted_is_shown_as_shares_where_there_is_something,
           many_updates_are_thinned_out_to_means_of_neighbours,

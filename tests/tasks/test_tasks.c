@@ -44,6 +44,19 @@ START_TEST(of_equal_scores_the_lower_loss_is_better_and_of_equal_losses_the_late
 }
 END_TEST
 
+START_TEST(of_fewer_images_none_is_best_and_of_more_every_one) {
+    const weld_task *task = weld_task_find("classification");
+    const weld_standing best = {50, 1.5, 24};
+    for (int by_loss = 0; by_loss < 2; by_loss++) {
+        ck_assert(!weld_task_is_best(task, by_loss, (weld_standing){90, 0.5, 23}, best));
+        ck_assert(weld_task_is_best(task, by_loss, (weld_standing){10, 2.5, 25}, best));
+        ck_assert(!weld_task_is_best(task, by_loss, (weld_standing){10, 2.5, 24}, best));
+        ck_assert(!weld_task_is_best(task, by_loss, (weld_standing){10, 2.5, 0}, best));
+        ck_assert(weld_task_is_best(task, by_loss, (weld_standing){90, 0.5, 0}, best));
+    }
+}
+END_TEST
+
 /* What is logged of an infinite loss is read as NAN again: both are judged as one. */
 START_TEST(by_loss_the_lower_is_best_and_of_those_that_are_not_finite_the_better_score) {
     const weld_task *task = weld_task_find("classification");
@@ -67,4 +80,5 @@ END_TEST
 
 RUN_SUITE("tasks/tasks", every_family_has_a_task_and_gives_it_its_outputs,
           of_equal_scores_the_lower_loss_is_better_and_of_equal_losses_the_later,
-          by_loss_the_lower_is_best_and_of_those_that_are_not_finite_the_better_score)
+          by_loss_the_lower_is_best_and_of_those_that_are_not_finite_the_better_score,
+          of_fewer_images_none_is_best_and_of_more_every_one)

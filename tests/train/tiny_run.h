@@ -108,6 +108,7 @@ typedef struct watcher {
     char messages[4096];
     weld_train_start start;
     int evaluations;
+    int evaluated;  /* data sets: by the weights, by their average */
     char note[200]; /* of the latest epoch */
 } watcher;
 
@@ -124,6 +125,7 @@ static inline void on_step(void *context, const weld_train_progress *p) {
 static inline void on_evaluation(void *context, const weld_train_evaluation *e) {
     watcher *w = context;
     w->evaluations += e->done;
+    w->evaluated += !e->done && e->images_done == e->images;
     snprintf(w->note, sizeof w->note, "%s", e->done ? e->note : "");
     w->evaluating = !e->done;
 }

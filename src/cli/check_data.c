@@ -181,6 +181,9 @@ static weld_status print_summary(request *r, const weld_dataset *ds, const weld_
                weld_plural(counts[WELD_FINDING_LEAK], "image", "images"));
         inspect_print(weld_dataset_path(against));
     }
+    if (counts[WELD_FINDING_UNREAD]) {
+        printf(", %lld unread", (long long)counts[WELD_FINDING_UNREAD]);
+    }
     putchar('\n');
     print_turned(r, report);
     if (weld_dataset_has_boxes(ds)) {
@@ -235,7 +238,8 @@ static weld_status check(request *r, const weld_dataset *ds, const weld_dataset 
         status = check_boxes(r, ds, against, boxes, err);
     }
     cli_progress_end(&r->progress);
-    int64_t broken = report.found[WELD_FINDING_BROKEN];
+    const int64_t broken = report.found[WELD_FINDING_BROKEN];
+    const int64_t unread = report.found[WELD_FINDING_UNREAD];
     if (!status && report.stopped) {
         status = weld_fail(err, WELD_ERROR_INTERRUPTED, "%s: stopped after %lld of %lld images",
                            r->path, (long long)report.images, (long long)weld_dataset_count(ds));
@@ -252,6 +256,12 @@ static weld_status check(request *r, const weld_dataset *ds, const weld_dataset 
                                  r->path, (long long)broken, (long long)report.images,
                                  weld_plural(report.images, "image", "images"),
                                  weld_plural(broken, "mend or remove it", "mend or remove them"));
+    }
+    if (!status && unread) {
+        status = weld_fail(err, WELD_ERROR_IO,
+                           "%s: %lld %s could not be read to be compared: what they are the same "
+                           "as is not known: check the permissions and the device",
+                           r->path, (long long)unread, weld_plural(unread, "image", "images"));
     }
     const int64_t errors = count_errors(ds);
     if (!status && errors) {

@@ -69,7 +69,7 @@ static int class_of(const check *c, int64_t i) {
 
 const char *weld_finding_text(weld_finding_kind kind) {
     static const char *const texts[] = {"broken",   "odd",  "turned", "duplicate",
-                                        "conflict", "leak", "class"};
+                                        "conflict", "leak", "unread", "class"};
     return texts[kind];
 }
 
@@ -115,7 +115,8 @@ static void hash(void *arg, int64_t item, int thread) {
     worker *w = &c->workers[thread];
     result *r = &c->results[item];
     int64_t i = c->begin + item;
-    r->status = weld_dataset_read(c->reading, i, &w->bytes, NULL);
+    *r = (result){0};
+    r->status = weld_dataset_read(c->reading, i, &w->bytes, &r->error);
     if (!r->status) {
         r->print = print_of(&w->bytes, i);
     }
@@ -200,8 +201,8 @@ static void add_size(reasons *out, const result *r) {
 }
 
 /* The message without the sample's own name in front. */
-static const char *reason_of(const check *c, const result *r, const char *name) {
-    const char *message = r->error.message, *path = weld_dataset_path(c->ds);
+static const char *reason_of(const weld_dataset *ds, const weld_error *error, const char *name) {
+    const char *message = error->message, *path = weld_dataset_path(ds);
     size_t path_size = strlen(path), name_size = strlen(name);
     if (strncmp(message, path, path_size) == 0 && message[path_size] == '/' &&
         strncmp(message + path_size + 1, name, name_size) == 0 &&
@@ -218,7 +219,7 @@ static weld_status take(check *c, const result *r, int64_t i, weld_error *err) {
         c->report->class_images[class_of(c, i)]++;
     }
     if (weld_is_bad_image(r->status)) {
-        tell(c, WELD_FINDING_BROKEN, name, reason_of(c, r, name));
+        tell(c, WELD_FINDING_BROKEN, name, reason_of(c->ds, &r->error, name));
         return WELD_OK;
     }
     if (r->status || !weld_array_append(&c->prints, &r->print, 1) ||
@@ -324,13 +325,36 @@ static int compare_prints(const void *a, const void *b) {
     return order ? order : (x->index > y->index) - (x->index < y->index);
 }
 
-/* Hashes agree: do the bytes? What cannot be read now is not claimed to be the same. */
-static bool is_same(check *c, int64_t i, const weld_dataset *other, int64_t k) {
+/* Sample i of one of the data sets could not be read, for this reason. */
+static weld_status tell_unread(check *c, const weld_dataset *ds, int64_t i, weld_status status,
+                               const weld_error *why, weld_error *err) {
+    const char *name = weld_dataset_name(ds, i);
+    char whole[4500];
+    if (!weld_is_bad_image(status)) {
+        return weld_fail_memory(err, weld_dataset_path(ds));
+    }
+    snprintf(whole, sizeof whole, "%s/%s", weld_dataset_path(ds), name);
+    tell(c, WELD_FINDING_UNREAD, ds == c->ds ? name : whole, reason_of(ds, why, name));
+    return WELD_OK;
+}
+
+/* Hashes agree: do the bytes? What cannot be read now is not claimed to be the same, but told. */
+static weld_status compare_bytes(check *c, int64_t i, const weld_dataset *other, int64_t k,
+                                 bool *same, weld_error *err) {
     worker *w = &c->workers[0];
-    return weld_dataset_read(c->ds, i, &w->bytes, NULL) == WELD_OK &&
-           weld_dataset_read(other, k, &w->other, NULL) == WELD_OK &&
-           w->bytes.size == w->other.size &&
-           memcmp(w->bytes.data, w->other.data, w->bytes.size) == 0;
+    weld_error why;
+    *same = false;
+    weld_status status = weld_dataset_read(c->ds, i, &w->bytes, &why);
+    if (status) {
+        return tell_unread(c, c->ds, i, status, &why, err);
+    }
+    status = weld_dataset_read(other, k, &w->other, &why);
+    if (status) {
+        return tell_unread(c, other, k, status, &why, err);
+    }
+    *same =
+        w->bytes.size == w->other.size && memcmp(w->bytes.data, w->other.data, w->bytes.size) == 0;
+    return WELD_OK;
 }
 
 typedef struct pair {
@@ -351,7 +375,9 @@ static weld_status find_pairs(check *c, weld_array *pairs, weld_error *err) {
             continue;
         }
         pair p = {prints[i].index, prints[first].index};
-        if (is_same(c, p.first, c->ds, p.index) && !weld_array_append(pairs, &p, 1)) {
+        bool same;
+        WELD_TRY(compare_bytes(c, p.first, c->ds, p.index, &same, err));
+        if (same && !weld_array_append(pairs, &p, 1)) {
             return weld_fail_memory(err, weld_dataset_path(c->ds));
         }
     }
@@ -384,10 +410,11 @@ static weld_status find_duplicates(check *c, weld_error *err) {
 static weld_status look_up(check *c, const result *r, int64_t i, weld_error *err) {
     const print *prints = c->prints.data;
     size_t low = 0, high = c->prints.count;
-    if (r->status == WELD_ERROR_MEMORY) {
-        return weld_fail_memory(err, weld_dataset_path(c->reading));
+    bool same = false;
+    if (r->status) {
+        return tell_unread(c, c->reading, i, r->status, &r->error, err);
     }
-    while (low < high && !r->status) {
+    while (low < high) {
         size_t middle = low + (high - low) / 2;
         if (compare_contents(&prints[middle], &r->print) < 0) {
             low = middle + 1;
@@ -395,8 +422,10 @@ static weld_status look_up(check *c, const result *r, int64_t i, weld_error *err
             high = middle;
         }
     }
-    if (!r->status && low < c->prints.count && compare_contents(&prints[low], &r->print) == 0 &&
-        is_same(c, prints[low].index, c->reading, i)) {
+    if (low < c->prints.count && compare_contents(&prints[low], &r->print) == 0) {
+        WELD_TRY(compare_bytes(c, prints[low].index, c->reading, i, &same, err));
+    }
+    if (same) {
         char reason[9000];
         snprintf(reason, sizeof reason, "the same bytes as %s/%s", weld_dataset_path(c->reading),
                  weld_dataset_name(c->reading, i));

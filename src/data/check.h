@@ -12,6 +12,7 @@ typedef enum weld_finding_kind {
     WELD_FINDING_DUPLICATE, /* the same bytes as another sample of its class, */
     WELD_FINDING_CONFLICT,  /* or of another class: the labels contradict each other */
     WELD_FINDING_LEAK,      /* the same bytes as a sample of the other data set */
+    WELD_FINDING_UNREAD,    /* could not be read, or not again, to be compared */
     WELD_FINDING_CLASS,     /* a class without images, or with very few */
     WELD_FINDING_KINDS
 } weld_finding_kind;
@@ -26,7 +27,8 @@ typedef struct weld_check_options {
     int threads;    /* 0: all that the process may use */
     /* Called by the thread that called weld_check: first what is broken, odd or turned, in
      * order of samples; then classes; then duplicates and conflicts, and what the other data set
-     * has, in order again. `name` is of the sample or class. A sample that is odd in several ways
+     * has, in order again. `name` is of the sample or class; of one of the other data set with that
+     * set's path in front. A sample that is odd in several ways
      * is one finding. */
     void (*found)(void *arg, weld_finding_kind kind, const char *name, const char *reason);
     /* false: stop. May be NULL. */
@@ -54,7 +56,7 @@ typedef struct weld_check_report {
  *
  * Two samples are the same if their bytes are: by length and XXH3, and compared before it is said.
  * A class has very few images if it has fewer than a tenth of the median, or one. Memory: 32 bytes
- * a sample. Errors: memory; a sample of `against` that cannot be read is passed over. */
+ * a sample. Errors: memory. */
 weld_status weld_check(const weld_dataset *ds, const weld_check_options *options,
                        weld_check_report *report, weld_error *err);
 

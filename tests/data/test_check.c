@@ -190,6 +190,31 @@ START_TEST(the_same_bytes_are_found_within_and_between_classes_and_sets) {
 }
 END_TEST
 
+START_TEST(what_of_the_other_set_cannot_be_read_is_named) {
+    test_folder f = test_folder_create();
+    put_image(&f, "train/cat/a.jpg", 50, 40);
+    put_image(&f, "train/dog/b.jpg", 51, 40);
+    put_image(&f, "val/cat/gone.jpg", 50, 40);
+    put_image(&f, "val/dog/w.jpg", 51, 40);
+    weld_dataset *ds = open_dataset(test_path(&f, "train"));
+    weld_dataset *other = open_dataset(test_path(&f, "val"));
+    ck_assert_int_eq(unlink(test_path(&f, "val/cat/gone.jpg")), 0);
+    findings found = {0};
+    weld_check_report report;
+    const weld_check_options options = {
+        .annotation = &weld_class_annotation, .against = other, .found = note, .arg = &found};
+    ck_assert_int_eq(weld_check(ds, &options, &report, NULL), WELD_OK);
+    ck_assert_int_eq(report.found[WELD_FINDING_UNREAD], 1);
+    ck_assert_int_eq(report.found[WELD_FINDING_LEAK], 1);
+    ck_assert_ptr_nonnull(strstr(found.text, "unread "));
+    ck_assert_ptr_nonnull(strstr(found.text, "/val/cat/gone.jpg: cannot open: No such file"));
+    weld_free(report.class_images);
+    weld_dataset_free(ds);
+    weld_dataset_free(other);
+    test_folder_remove(f);
+}
+END_TEST
+
 START_TEST(uneven_classes_are_told) {
     test_folder f = test_folder_create();
     for (int i = 0; i < 22; i++) {
@@ -289,6 +314,7 @@ START_TEST(failed_allocations_are_reported) {
 END_TEST
 
 RUN_SUITE("data/check", broken_and_odd_images_are_named_with_the_reason,
-          the_same_bytes_are_found_within_and_between_classes_and_sets, uneven_classes_are_told,
+          the_same_bytes_are_found_within_and_between_classes_and_sets,
+          what_of_the_other_set_cannot_be_read_is_named, uneven_classes_are_told,
           archives_and_packed_files_are_looked_through_as_well, it_stops_where_it_is_told_to,
           failed_allocations_are_reported)

@@ -8,17 +8,32 @@
 #include "images/png_hooks.h"
 #include "weld/image.h"
 
+/* Of the file, that may follow of the compressed pixels behind the last row: the end of their
+ * checksum does, and what careless encoders leave; but each byte may be a thousand to decompress.
+ */
+enum { MAX_BEHIND_ROWS = 64 << 10 };
+
 typedef struct decoder {
     weld_png_hooks hooks;
     png_structp png;
     png_infop info;
     const uint8_t *bytes;
     size_t size, used;
+    size_t behind;          /* bytes read of what follows the last row */
+    png_uint_32 rows;       /* of the image, once they are read */
     weld_grey_range *range; /* NULL: nobody asks */
     bool complete;          /* all rows are there */
     bool grey16;            /* rows are two bytes a pixel, to be made one and spread to three */
     int white;              /* the value of those that becomes 255 */
 } decoder;
+
+/* Of an interlaced image the last pass is the seventh, counted from 0. */
+static bool is_behind_rows(const decoder *d) {
+    const bool interlaced = png_get_interlace_type(d->png, d->info) != PNG_INTERLACE_NONE;
+    return d->rows && !d->complete &&
+           (interlaced ? png_get_current_pass_number(d->png) == PNG_INTERLACE_ADAM7_PASSES
+                       : png_get_current_row_number(d->png) >= d->rows);
+}
 
 static void read_bytes(png_structp png, png_bytep to, size_t count) {
     decoder *d = png_get_io_ptr(png);
@@ -28,6 +43,13 @@ static void read_bytes(png_structp png, png_bytep to, size_t count) {
     if (count > d->size - d->used) {
         d->hooks.status = weld_fail(d->hooks.err, WELD_ERROR_FORMAT,
                                     "truncated PNG: the data ends at byte %zu", d->size);
+        png_longjmp(png, 1);
+    }
+    d->behind += is_behind_rows(d) ? count : 0;
+    if (d->behind > MAX_BEHIND_ROWS) {
+        d->hooks.status = weld_fail(d->hooks.err, WELD_ERROR_FORMAT,
+                                    "bad PNG: its pixels go on behind the last row: write it again "
+                                    "with another program");
         png_longjmp(png, 1);
     }
     memcpy(to, d->bytes + d->used, count);
@@ -84,6 +106,7 @@ static void read_pixels(decoder *d, weld_image *out) {
     if (png_get_rowbytes(d->png, d->info) > stride) {
         png_error(d->png, "unexpected row size");
     }
+    d->rows = (png_uint_32)out->height;
     for (int pass = 0; pass < passes; pass++) {
         for (int y = 0; y < out->height; y++) {
             png_read_row(d->png, out->pixels + stride * (size_t)y, NULL);

@@ -1,5 +1,6 @@
 #include <dirent.h>
 
+#include "base/array.h"
 #include "images/fixture_images.h"
 #include "suite.h"
 
@@ -246,6 +247,66 @@ START_TEST(stray_bytes_that_lose_nothing_are_no_error) {
 }
 END_TEST
 
+/* A chunk of a PNG; its sum is bit by bit that of the standard. */
+static void add_chunk(weld_array *png, const char *kind, const void *data, uint32_t size) {
+    const uint8_t length[] = {(uint8_t)(size >> 24), (uint8_t)(size >> 16), (uint8_t)(size >> 8),
+                              (uint8_t)size};
+    ck_assert(weld_array_append(png, length, 4));
+    const size_t from = png->count;
+    ck_assert(weld_array_append(png, kind, 4) && weld_array_append(png, data, size));
+    uint32_t sum = UINT32_MAX;
+    for (size_t i = from; i < png->count; i++) {
+        sum ^= ((const uint8_t *)png->data)[i];
+        for (int bit = 0; bit < 8; bit++) {
+            sum = sum >> 1 ^ (sum & 1 ? 0xEDB88320 : 0);
+        }
+    }
+    sum = ~sum;
+    const uint8_t end[] = {(uint8_t)(sum >> 24), (uint8_t)(sum >> 16), (uint8_t)(sum >> 8),
+                           (uint8_t)sum};
+    ck_assert(weld_array_append(png, end, 4));
+}
+
+/* A grey PNG of 16 x 16 zeros (`interlaced`: 1), whose compressed bytes are `blocks` blocks of 16
+ * KiB of zeros that are stored as they are. */
+static weld_status decode_long_png(uint8_t interlaced, int blocks, weld_error *err) {
+    enum { BLOCK = 16 << 10, BASE = 65521 };
+    static const uint8_t zeros[BLOCK];
+    const uint8_t header[13] = {0, 0, 0, 16, 0, 0, 0, 16, 8, 0, 0, 0, interlaced};
+    weld_array png = {.element = 1}, data = {.element = 1};
+    ck_assert(weld_array_append(&data, "\x78\x01", 2));
+    for (int i = 0; i < blocks; i++) {
+        const uint8_t head[] = {i + 1 == blocks, BLOCK & 255, BLOCK >> 8, ~BLOCK & 255,
+                                (~BLOCK >> 8) & 255};
+        ck_assert(weld_array_append(&data, head, 5) && weld_array_append(&data, zeros, BLOCK));
+    }
+    const uint32_t sum =
+        (uint32_t)blocks * BLOCK % BASE; /* Adler-32 of zeros: 1, and their count */
+    const uint8_t end[] = {(uint8_t)(sum >> 8), (uint8_t)sum, 0, 1};
+    ck_assert(weld_array_append(&data, end, 4));
+    ck_assert(weld_array_append(&png, "\x89PNG\r\n\x1a\n", 8));
+    add_chunk(&png, "IHDR", header, sizeof header);
+    add_chunk(&png, "IDAT", data.data, (uint32_t)data.count);
+    add_chunk(&png, "IEND", NULL, 0);
+    weld_image image = {0};
+    const weld_status status = weld_decode_image(png.data, png.count, 0, &image, err);
+    ck_assert(status || (image.width == 16 && image.pixels[0] == 0));
+    weld_image_free(&image);
+    weld_array_free(&data);
+    weld_array_free(&png);
+    return status;
+}
+
+START_TEST(pixels_that_go_on_behind_the_last_row_are_not_gone_through) {
+    for (uint8_t interlaced = 0; interlaced < 2; interlaced++) {
+        weld_error err = {0};
+        ck_assert_msg(!decode_long_png(interlaced, 1, &err), "%s", err.message);
+        ck_assert_int_eq(decode_long_png(interlaced, 40, &err), WELD_ERROR_FORMAT);
+        ck_assert_ptr_nonnull(strstr(err.message, "behind the last row"));
+    }
+}
+END_TEST
+
 /* Headers that announce more pixels than any data set holds must not be believed. */
 START_TEST(huge_images_are_refused) {
     size_t size;
@@ -324,6 +385,7 @@ RUN_SUITE("images/decode", every_kind_of_file_decodes_as_pillow_does_it,
           a_truncated_file_has_every_pixel_or_is_refused_and_the_place_named,
           zeros_in_the_place_of_the_end_are_no_pixels, damaged_files_do_no_harm,
           what_is_no_image_is_called_so, image_data_that_is_lost_is_an_error,
-          stray_bytes_that_lose_nothing_are_no_error, huge_images_are_refused,
+          stray_bytes_that_lose_nothing_are_no_error,
+          pixels_that_go_on_behind_the_last_row_are_not_gone_through, huge_images_are_refused,
           what_is_no_file_is_named_in_errors, failed_allocations_are_reported,
           an_encoded_jpeg_is_close_to_its_image)

@@ -18,21 +18,42 @@ static unsigned get(const uint8_t *at, int bytes, bool big) {
     return value;
 }
 
-/* The orientation in its first list of tags, or 0. */
+/* Bytes of a whole number of this TIFF type, or 0. BYTE is not among them: to Pillow it is no
+ * number, and such an orientation none. */
+static int bytes_of(unsigned type) {
+    enum { SHORT = 3, LONG = 4, SBYTE = 6, SSHORT = 8, SLONG = 9, IFD = 13 };
+    return type == SHORT || type == SSHORT                ? 2
+           : type == LONG || type == SLONG || type == IFD ? 4
+                                                          : type == SBYTE;
+}
+
+static bool begins(const uint8_t *bytes, size_t size, const char *text, size_t length) {
+    return size >= length && memcmp(bytes, text, length) == 0;
+}
+
+/* The orientation in its first list of tags, or 0. JPEG puts "Exif\0\0" in front; others should
+ * not, but do. */
 static int read_exif(const uint8_t *tiff, size_t size) {
-    enum { TAG = 12, ORIENTATION = 0x0112, SHORT = 3 };
-    if (size < 8 || (memcmp(tiff, "II*\0", 4) != 0 && memcmp(tiff, "MM\0*", 4) != 0)) {
+    enum { TAG = 12, ORIENTATION = 0x0112, PREFIX = 6 };
+    while (begins(tiff, size, "Exif\0\0", PREFIX)) {
+        tiff += PREFIX;
+        size -= PREFIX;
+    }
+    if (!begins(tiff, size, "II*\0", 4) && !begins(tiff, size, "MM\0*", 4)) {
         return 0;
     }
     bool big = tiff[0] == 'M';
-    size_t at = get(tiff + 4, 4, big);
+    size_t at = size < 8 ? size : get(tiff + 4, 4, big);
     if (at > size || size - at < 2) {
         return 0;
     }
     unsigned count = get(tiff + at, 2, big);
     for (at += 2; count > 0 && size - at >= TAG; count--, at += TAG) {
-        if (get(tiff + at, 2, big) == ORIENTATION && get(tiff + at + 2, 2, big) == SHORT) {
-            unsigned value = get(tiff + at + 8, 2, big);
+        if (get(tiff + at, 2, big) == ORIENTATION) {
+            const int bytes = bytes_of(get(tiff + at + 2, 2, big));
+            const unsigned values = get(tiff + at + 4, 4, big);
+            const bool is_here = bytes && values >= 1 && values <= 4 / (unsigned)bytes;
+            const unsigned value = is_here ? get(tiff + at + 8, bytes, big) : 0;
             return value >= 1 && value <= 8 ? (int)value : 0;
         }
     }
@@ -40,10 +61,6 @@ static int read_exif(const uint8_t *tiff, size_t size) {
 }
 
 /* --- Formats ---------------------------------------------------------------------------------- */
-
-static bool begins(const uint8_t *bytes, size_t size, const char *text, size_t length) {
-    return size >= length && memcmp(bytes, text, length) == 0;
-}
 
 /* Is the marker one of a frame's header? */
 static bool is_frame(uint8_t marker) {
@@ -55,6 +72,7 @@ static weld_image_facts read_jpeg(const uint8_t *bytes, size_t size, bool looks_
     enum { APP1 = 0xE1, SCAN = 0xDA, END = 0xD9 };
     weld_image_facts facts = {.format = WELD_IMAGE_JPEG};
     size_t at = 2;
+    bool has_exif = false;
     while (size - at >= 4 && bytes[at] == 0xFF) {
         uint8_t marker = bytes[at + 1];
         if (marker == 0xFF) { /* padding */
@@ -72,8 +90,9 @@ static weld_image_facts read_jpeg(const uint8_t *bytes, size_t size, bool looks_
         if (is_frame(marker) && body_size >= 6) {
             facts.bits = body[0];
             facts.channels = body[5];
-        } else if (marker == APP1 && begins(body, body_size, "Exif\0\0", 6)) {
-            facts.orientation = read_exif(body + 6, body_size - 6);
+        } else if (marker == APP1 && begins(body, body_size, "Exif\0\0", 6) && !has_exif) {
+            facts.orientation = read_exif(body, body_size);
+            has_exif = body_size > 6; /* the first tells, whatever is in it */
         }
         at += 2 + length;
     }
@@ -120,8 +139,7 @@ static weld_image_facts read_webp(const uint8_t *bytes, size_t size) {
             facts.alpha = body[0] & ALPHA;
             facts.animated = body[0] & ANIMATION;
         } else if (memcmp(bytes + at, "EXIF", 4) == 0) {
-            bool prefix = begins(body, length, "Exif\0\0", 6);
-            facts.orientation = read_exif(body + (prefix ? 6 : 0), length - (prefix ? 6 : 0));
+            facts.orientation = read_exif(body, length);
         }
         length += length % 2;
         at += length > size - at - 8 ? size - at : 8 + length;

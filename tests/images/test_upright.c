@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "base/array.h"
 #include "images/encode_png.h"
 #include "images/fixture_images.h"
 #include "suite.h"
@@ -166,5 +167,89 @@ START_TEST(parts_outside_are_refused) {
 }
 END_TEST
 
+typedef struct tag {
+    uint8_t type, count;
+    uint8_t value[4];
+} tag;
+
+static void add(weld_array *to, const void *bytes, size_t count) {
+    ck_assert(weld_array_append(to, bytes, count));
+}
+
+/* A list of tags, each an orientation, lower bytes first. */
+static void add_exif(weld_array *to, const tag *tags, uint8_t count) {
+    const uint8_t head[] = {'I', 'I', '*', 0, 8, 0, 0, 0, count, 0};
+    add(to, head, sizeof head);
+    for (int i = 0; i < count; i++) {
+        const tag *t = &tags[i];
+        const uint8_t bytes[12] = {0x12, 1, t->type,     0,           t->count,    0,
+                                   0,    0, t->value[0], t->value[1], t->value[2], t->value[3]};
+        add(to, bytes, sizeof bytes);
+    }
+}
+
+/* A segment of a JPEG, with these tags. */
+static void add_segment(weld_array *to, const tag *tags, uint8_t count) {
+    const uint8_t head[] = {0xFF, 0xE1, 0, (uint8_t)(18 + 12 * count), 'E', 'x', 'i', 'f', 0, 0};
+    add(to, head, sizeof head);
+    add_exif(to, tags, count);
+}
+
+static void expect_orientation(weld_array *bytes, int expected) {
+    ck_assert_int_eq(weld_orientation_of(bytes->data, bytes->count), expected);
+    weld_array_free(bytes);
+}
+
+/* What Pillow 13 makes of each. */
+START_TEST(an_orientation_is_what_pillow_takes_for_one) {
+    enum { BYTE = 1, SHORT = 3, LONG = 4, SBYTE = 6, UNDEFINED = 7, SLONG = 9 };
+    const tag upright = {SHORT, 1, {1}}, turned = {SHORT, 1, {6}};
+    const struct {
+        tag tags[2];
+        int expected;
+    } cases[] = {{{{SHORT, 1, {6}}}, 6},     {{{LONG, 1, {6}}}, 6},  {{{SLONG, 1, {6}}}, 6},
+                 {{{SBYTE, 1, {6}}}, 6},     {{{SHORT, 2, {6}}}, 6}, {{{BYTE, 1, {6}}}, 1},
+                 {{{UNDEFINED, 1, {6}}}, 1}, {{{SHORT, 0, {6}}}, 1}, {{{LONG, 1, {6, 0, 1}}}, 1},
+                 {{upright, turned}, 1},     {{turned, upright}, 6}, {{{BYTE, 1, {6}}, turned}, 1}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        weld_array jpeg = {.element = 1};
+        add(&jpeg, "\xff\xd8", 2);
+        add_segment(&jpeg, cases[i].tags, cases[i].tags[1].type ? 2 : 1);
+        add(&jpeg, "\xff\xd9\0\0", 4);
+        expect_orientation(&jpeg, cases[i].expected);
+    }
+}
+END_TEST
+
+START_TEST(of_several_segments_the_first_tells) {
+    const tag upright = {3, 1, {1}}, turned = {3, 1, {6}};
+    for (int first_is_turned = 0; first_is_turned < 2; first_is_turned++) {
+        weld_array jpeg = {.element = 1};
+        add(&jpeg, "\xff\xd8", 2);
+        add_segment(&jpeg, first_is_turned ? &turned : &upright, 1);
+        add_segment(&jpeg, first_is_turned ? &upright : &turned, 1);
+        add(&jpeg, "\xff\xd9\0\0", 4);
+        expect_orientation(&jpeg, first_is_turned ? 6 : 1);
+    }
+}
+END_TEST
+
+START_TEST(a_png_may_have_the_mark_of_a_jpeg_in_front) {
+    const tag turned = {3, 1, {6}};
+    for (int has_mark = 0; has_mark < 2; has_mark++) {
+        weld_array png = {.element = 1};
+        const uint8_t head[] = {0, 0, 0, (uint8_t)(22 + 6 * has_mark), 'e', 'X', 'I', 'f'};
+        add(&png, "\x89PNG\r\n\x1a\n", 8);
+        add(&png, head, sizeof head);
+        add(&png, "Exif\0\0", has_mark ? 6 : 0);
+        add_exif(&png, &turned, 1);
+        add(&png, "sum?", 4);
+        expect_orientation(&png, 6);
+    }
+}
+END_TEST
+
 RUN_SUITE("images/upright", pixels_are_where_the_standard_says, a_part_is_that_of_the_whole,
-          a_reduced_part_is_of_the_same_place, parts_outside_are_refused)
+          a_reduced_part_is_of_the_same_place, parts_outside_are_refused,
+          an_orientation_is_what_pillow_takes_for_one, of_several_segments_the_first_tells,
+          a_png_may_have_the_mark_of_a_jpeg_in_front)

@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "datasets/folder.h"
+#include "formats/file.h"
 
 static weld_status add_path(cli_image_list *list, const char *folder, const char *name,
                             weld_error *err) {
@@ -58,8 +59,9 @@ static weld_status add_folder(cli_image_list *list, const char *path, weld_error
 
 static weld_status add(cli_image_list *list, const char *path, weld_error *err) {
     struct stat info;
-    return stat(path, &info) == 0 && S_ISDIR(info.st_mode) ? add_folder(list, path, err)
-                                                           : add_path(list, "", path, err);
+    return weld_file_look(path, &info) == 0 && S_ISDIR(info.st_mode)
+               ? add_folder(list, path, err)
+               : add_path(list, "", path, err);
 }
 
 static weld_status add_lines(cli_image_list *list, FILE *file, weld_error *err) {

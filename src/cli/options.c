@@ -412,13 +412,13 @@ static void check_rest(const cli_call *call, const expanded *e) {
 
 bool cli_is_same_file(const char *a, const char *b) {
     struct stat of_a;
-    return weld_is_same_file(a, b) && stat(a, &of_a) == 0 && S_ISREG(of_a.st_mode);
+    return weld_is_same_file(a, b) && weld_file_look(a, &of_a) == 0 && S_ISREG(of_a.st_mode);
 }
 
 /* Two outputs under one name, also of a file that is yet to be made. */
 static bool is_same_output(const char *a, const char *b) {
     struct stat of_a;
-    return cli_is_same_file(a, b) || (strcmp(a, b) == 0 && stat(a, &of_a) != 0);
+    return cli_is_same_file(a, b) || (strcmp(a, b) == 0 && weld_file_look(a, &of_a) != 0);
 }
 
 /* What is written must not take the place of what is read: a photo, a checkpoint with its branches;

@@ -70,7 +70,7 @@ static weld_status check_new(const char *folder, const char *image, const char *
         return weld_fail_memory(err, image);
     }
     weld_status status = WELD_OK;
-    if (stat(path, &info) == 0) {
+    if (weld_file_look(path, &info) == 0) {
         status = weld_fail(err, WELD_ERROR_ARGUMENT,
                            "--%s: %s is there already, and is not written over: name a new folder",
                            option, path);

@@ -11,6 +11,7 @@
 #include "base/locale.h"
 #include "base/memory.h"
 #include "formats/csv.h"
+#include "formats/file.h"
 
 /* By which columns of paths and of classes are told, the likeliest first. */
 static const char *const path_names[] = {"path",  "file",       "filename", "file_name",
@@ -242,7 +243,7 @@ static bool is_there(const reading *r, const char *name) {
     struct stat info;
     const int length = *name == '/' ? snprintf(path, sizeof path, "%s", name)
                                     : snprintf(path, sizeof path, "%s/%s", r->root, name);
-    return length < (int)sizeof path && stat(path, &info) == 0 && S_ISREG(info.st_mode);
+    return length < (int)sizeof path && weld_file_look(path, &info) == 0 && S_ISREG(info.st_mode);
 }
 
 static weld_status check_files(const reading *r) {

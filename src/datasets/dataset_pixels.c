@@ -18,15 +18,11 @@ bool weld_dataset_path_of(const weld_dataset *ds, const char *name, char *path, 
     return length < (int)size;
 }
 
-/* What fails for a moment is not taken for a file that has changed. */
 static bool find_size(const char *path, size_t *bytes) {
     struct stat info;
-    int tries = 0;
     *bytes = 0;
-    while (stat(path, &info) != 0) {
-        if (!weld_file_tries_again(errno, &tries)) {
-            return errno == ENOENT || errno == ENOTDIR;
-        }
+    if (weld_file_look(path, &info) != 0) {
+        return errno == ENOENT || errno == ENOTDIR;
     }
     *bytes = (size_t)info.st_size;
     return true;

@@ -16,7 +16,7 @@
 
 enum { MAX_DEPTH = 32 }; /* of folders: links may form a circle */
 
-typedef enum entry_kind { ENTRY_FOLDER, ENTRY_FILE, ENTRY_OTHER } entry_kind;
+typedef enum entry_kind { ENTRY_FOLDER, ENTRY_FILE, ENTRY_NOTHING, ENTRY_OTHER } entry_kind;
 
 typedef struct scan {
     weld_listing *listing;
@@ -26,24 +26,32 @@ typedef struct scan {
     bool images_beside; /* the class folders */
 } scan;
 
-/* Links count as what they lead to; most file systems spare us the question. */
-static entry_kind kind_of(const struct dirent *entry, const char *path, weld_listing *l) {
+/* Links count as what they lead to; most file systems spare us the question. Where it cannot be
+ * answered an image by its name is one, which then cannot be read; of all else nobody knows what
+ * would be missing. */
+static weld_status find_kind(const struct dirent *entry, const char *path, weld_listing *l,
+                             entry_kind *kind, weld_error *err) {
     struct stat info;
-    entry_kind kind = ENTRY_OTHER;
-    if (entry->d_type == DT_DIR || entry->d_type == DT_REG) {
-        return entry->d_type == DT_DIR ? ENTRY_FOLDER : ENTRY_FILE;
-    }
+    *kind = entry->d_type == DT_DIR   ? ENTRY_FOLDER
+            : entry->d_type == DT_REG ? ENTRY_FILE
+                                      : ENTRY_OTHER;
     if (entry->d_type != DT_LNK && entry->d_type != DT_UNKNOWN) {
-        return kind;
+        return WELD_OK;
     }
-    if (stat(path, &info) == 0) {
-        kind = S_ISDIR(info.st_mode)   ? ENTRY_FOLDER
-               : S_ISREG(info.st_mode) ? ENTRY_FILE
-                                       : ENTRY_OTHER;
+    if (weld_file_look(path, &info) == 0) {
+        *kind = S_ISDIR(info.st_mode)   ? ENTRY_FOLDER
+                : S_ISREG(info.st_mode) ? ENTRY_FILE
+                                        : ENTRY_OTHER;
+    } else if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP) {
+        *kind = ENTRY_NOTHING;
+    } else if (weld_is_image_name(entry->d_name)) {
+        *kind = ENTRY_FILE;
+    } else {
+        return weld_file_fail(err, path, "tell what it is", errno);
     }
     /* A link to a folder is no matter: that folder will be among the sources. */
-    l->has_links |= kind != ENTRY_FOLDER;
-    return kind;
+    l->has_links |= *kind != ENTRY_FOLDER;
+    return WELD_OK;
 }
 
 static weld_status skip(scan *s, const char *path, const char *reason, weld_error *err) {
@@ -77,7 +85,7 @@ typedef weld_status visitor(scan *s, const char *name, const char *path, entry_k
 static weld_status note_folder(scan *s, DIR *dir, const char *folder, weld_error *err) {
     struct stat info;
     size_t length = strlen(folder);
-    if (fstat(dirfd(dir), &info) != 0) {
+    if (weld_file_look_at(dirfd(dir), &info) != 0) {
         return weld_fail(err, WELD_ERROR_IO, "%s: cannot open folder: %s", folder, strerror(errno));
     }
     const char *name = length >= s->root_size ? folder + s->root_size : "";
@@ -112,7 +120,9 @@ static weld_status visit_entries(scan *s, const char *folder, visitor *visit, we
         } else if (weld_is_left_over(entry->d_name, strlen(entry->d_name))) {
             status = skip(s, path, "left by a file server or archiver", err);
         } else {
-            status = visit(s, entry->d_name, path, kind_of(entry, path, s->listing), err);
+            entry_kind kind;
+            status = find_kind(entry, path, s->listing, &kind, err);
+            status = status ? status : visit(s, entry->d_name, path, kind, err);
         }
     }
     closedir(dir);
@@ -133,7 +143,9 @@ static weld_status add_entry(scan *s, const char *name, const char *path, entry_
         return status;
     }
     const char *relative = path + s->root_size;
-    const char *why = kind == ENTRY_FILE ? why_no_image(name, path) : "neither a file nor a folder";
+    const char *why = kind == ENTRY_FILE      ? why_no_image(name, path)
+                      : kind == ENTRY_NOTHING ? "a link to what is not there"
+                                              : "neither a file nor a folder";
     if (why) {
         return skip(s, path, why, err);
     }

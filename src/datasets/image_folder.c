@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/locale.h"
 #include "base/memory.h"
+#include "formats/file.h"
 
 enum { TRIED = 16 /* images: some may be missing */ };
 
@@ -17,7 +18,7 @@ static bool is_file_in(const char *folder, const char *name) {
     struct stat info;
     const int length = *name == '/' ? snprintf(path, sizeof path, "%s", name)
                                     : snprintf(path, sizeof path, "%s/%s", folder, name);
-    return length < (int)sizeof path && stat(path, &info) == 0 && S_ISREG(info.st_mode);
+    return length < (int)sizeof path && weld_file_look(path, &info) == 0 && S_ISREG(info.st_mode);
 }
 
 /* One of the first images that is there; -1: none. */

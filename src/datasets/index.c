@@ -212,13 +212,14 @@ static bool is_fresh(const weld_listing *l, const char *path, int descriptor) {
     const weld_listing_source *sources = l->sources.data;
     struct stat info;
     if (descriptor >= 0) {
-        return fstat(descriptor, &info) == 0 && is_same(&sources[0], &info);
+        return weld_file_look_at(descriptor, &info) == 0 && is_same(&sources[0], &info);
     }
     for (size_t i = 0; i < l->sources.count; i++) {
         char folder[PATH_MAX];
         const char *name = (const char *)l->source_names.data + sources[i].name;
         if (snprintf(folder, sizeof folder, "%s/%s", path, name) >= (int)sizeof folder ||
-            stat(folder, &info) != 0 || !S_ISDIR(info.st_mode) || !is_same(&sources[i], &info)) {
+            weld_file_look(folder, &info) != 0 || !S_ISDIR(info.st_mode) ||
+            !is_same(&sources[i], &info)) {
             return false;
         }
     }
@@ -228,7 +229,7 @@ static bool is_fresh(const weld_listing *l, const char *path, int descriptor) {
 /* What somebody else wrote, or could have, might say anything about our images. */
 static bool is_own(int fd, uint64_t *size) {
     struct stat info;
-    bool own = fd >= 0 && fstat(fd, &info) == 0 && S_ISREG(info.st_mode) &&
+    bool own = fd >= 0 && weld_file_look_at(fd, &info) == 0 && S_ISREG(info.st_mode) &&
                info.st_uid == geteuid() && (info.st_mode & (S_IWGRP | S_IWOTH)) == 0;
     *size = own ? (uint64_t)info.st_size : 0;
     return own;

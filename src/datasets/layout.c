@@ -11,6 +11,7 @@
 #include "base/locale.h"
 #include "base/text.h"
 #include "datasets/listing.h"
+#include "formats/file.h"
 
 const weld_part_spelling weld_part_spellings[] = {
     {"train", WELD_NAMED_TRAIN}, {"training", WELD_NAMED_TRAIN}, {"val", WELD_NAMED_VAL},
@@ -31,12 +32,12 @@ const char *weld_part_text(weld_part_name part) {
 
 static bool is_folder(const char *path) {
     struct stat info;
-    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+    return weld_file_look(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
 static bool is_file(const char *path) {
     struct stat info;
-    return stat(path, &info) == 0 && S_ISREG(info.st_mode);
+    return weld_file_look(path, &info) == 0 && S_ISREG(info.st_mode);
 }
 
 static bool ends_in(const char *name, const char *ending) {
@@ -79,7 +80,7 @@ static weld_status take_path(weld_layout *l, const char *path, weld_error *err) 
     if (snprintf(l->path, sizeof l->path, "%s", path) >= (int)sizeof l->path) {
         return weld_fail(err, WELD_ERROR_IO, "%s: path is too long", path);
     }
-    while (stat(l->path, &info) != 0) {
+    while (weld_file_look(l->path, &info) != 0) {
         const int reason = errno;
         if (!take_word(l)) {
             return weld_fail(err, reason == ENOENT ? WELD_ERROR_NOT_FOUND : WELD_ERROR_IO,

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "datasets/data_yaml.h"
+#include "formats/file.h"
 
 static weld_status yaml_has_part(const char *file, weld_part_name part, bool *has,
                                  weld_error *err) {
@@ -23,7 +24,7 @@ static bool voc_is_of_parts(const weld_layout *l) {
     char path[PATH_MAX + 60];
     struct stat info;
     snprintf(path, sizeof path, "%s/ImageSets/Main/%s.txt", l->file, weld_part_text(l->part));
-    return strcmp(l->file, l->path) != 0 || stat(path, &info) == 0;
+    return strcmp(l->file, l->path) != 0 || weld_file_look(path, &info) == 0;
 }
 
 /* Without lists all is of train. */

@@ -5,10 +5,12 @@
 
 #include "base/error.h"
 #include "datasets/dataset_private.h"
+#include "formats/file.h"
 
 static bool is_file(const char *path, const struct stat *of) {
     struct stat info;
-    return stat(path, &info) == 0 && info.st_dev == of->st_dev && info.st_ino == of->st_ino;
+    return weld_file_look(path, &info) == 0 && info.st_dev == of->st_dev &&
+           info.st_ino == of->st_ino;
 }
 
 /* Files that say what is on images, which may be beside these. */
@@ -61,7 +63,7 @@ static bool is_of_other_part(const weld_dataset *ds, const struct stat *of) {
 
 weld_status weld_dataset_spare(const weld_dataset *ds, const char *path, weld_error *err) {
     struct stat of;
-    if (stat(path, &of) != 0 || !S_ISREG(of.st_mode)) {
+    if (weld_file_look(path, &of) != 0 || !S_ISREG(of.st_mode)) {
         return WELD_OK;
     }
     return is_of_part(ds, &of) || is_of_other_part(ds, &of)

@@ -347,7 +347,7 @@ static weld_status fill(const scan *s, weld_listing *l, weld_error *err) {
 
 static weld_status list(scan *s, weld_listing *l, weld_error *err) {
     struct stat info;
-    if (fstat(s->descriptor, &info) != 0 || !weld_listing_add_source(l, "", &info)) {
+    if (weld_file_look_at(s->descriptor, &info) != 0 || !weld_listing_add_source(l, "", &info)) {
         return weld_fail_memory(err, s->path);
     }
     WELD_TRY(scan_archive(s, s->path, 0, (uint64_t)info.st_size, err));

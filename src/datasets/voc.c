@@ -148,7 +148,8 @@ static weld_status read_list(reading *r) {
     size_t size;
     const weld_part_name part = r->layout->part;
     snprintf(path, sizeof path, "%s/ImageSets/Main/%s.txt", r->layout->file, weld_part_text(part));
-    if (r->is_flat || (part == WELD_NAMED_TRAIN && stat(path, &info) != 0 && errno == ENOENT)) {
+    if (r->is_flat ||
+        (part == WELD_NAMED_TRAIN && weld_file_look(path, &info) != 0 && errno == ENOENT)) {
         return WELD_OK;
     }
     WELD_TRY(weld_file_read(path, LONGEST_LIST, &text, &size, r->err));
@@ -172,7 +173,7 @@ static bool is_file(const char *folder, const char *name) {
     char path[2 * PATH_MAX];
     struct stat info;
     return snprintf(path, sizeof path, "%s/%s", folder, name) < (int)sizeof path &&
-           stat(path, &info) == 0 && S_ISREG(info.st_mode);
+           weld_file_look(path, &info) == 0 && S_ISREG(info.st_mode);
 }
 
 /* The image of an XML file: what is called as it is, where that is there; else what it names, which
@@ -344,7 +345,7 @@ static weld_status read_all(reading *r) {
     char folder[PATH_MAX + 20], images[PATH_MAX + 20];
     struct stat info;
     snprintf(folder, sizeof folder, "%s/Annotations", r->layout->file);
-    r->is_flat = stat(folder, &info) != 0;
+    r->is_flat = weld_file_look(folder, &info) != 0;
     if (r->is_flat) {
         snprintf(folder, sizeof folder, "%s", r->layout->file);
     }

@@ -17,6 +17,7 @@
 #include "datasets/yolo_images.h"
 #include "datasets/yolo_label.h"
 #include "datasets/yolo_lost.h"
+#include "formats/file.h"
 
 enum { GROUP = 256, LEAVING = 5 /* one part of so many boxes that leave their images is odd */ };
 
@@ -76,7 +77,7 @@ static weld_status choose_place(reading *r) {
     for (int beside = 0; beside < 2; beside++) {
         for (int64_t i = 0; i < (int64_t)r->listing->samples.count; i++) {
             if (path_of(r, weld_listing_name(r->listing, i), image) &&
-                label_of(image, beside, label) && stat(label, &info) == 0) {
+                label_of(image, beside, label) && weld_file_look(label, &info) == 0) {
                 r->beside = beside;
                 return WELD_OK;
             }
@@ -107,7 +108,8 @@ static void look_at(void *arg, int64_t item, int thread) {
     if (!path_of(r, weld_listing_name(r->listing, r->begin + item), image)) {
         return;
     }
-    if (label_of(image, r->beside, label) && (stat(label, &info) == 0 || errno != ENOENT)) {
+    if (label_of(image, r->beside, label) &&
+        (weld_file_look(label, &info) == 0 || errno != ENOENT)) {
         f->is_labelled = true;
         f->status = weld_read_file(label, &f->text, &f->error);
     }

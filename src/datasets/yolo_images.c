@@ -25,7 +25,7 @@ typedef struct listing_run {
 
 static bool is_there(const char *path, bool *is_folder) {
     struct stat info;
-    const bool there = stat(path, &info) == 0;
+    const bool there = weld_file_look(path, &info) == 0;
     *is_folder = there && S_ISDIR(info.st_mode);
     return there;
 }

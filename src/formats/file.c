@@ -49,13 +49,13 @@ weld_status weld_file_fail(weld_error *err, const char *path, const char *action
 
 bool weld_is_same_file(const char *a, const char *b) {
     struct stat of_a, of_b;
-    return stat(a, &of_a) == 0 && stat(b, &of_b) == 0 && of_a.st_dev == of_b.st_dev &&
-           of_a.st_ino == of_b.st_ino;
+    return weld_file_look(a, &of_a) == 0 && weld_file_look(b, &of_b) == 0 &&
+           of_a.st_dev == of_b.st_dev && of_a.st_ino == of_b.st_ino;
 }
 
 weld_status weld_file_is_there(const char *path, bool *there, weld_error *err) {
     struct stat info;
-    *there = stat(path, &info) == 0;
+    *there = weld_file_look(path, &info) == 0;
     return *there || errno == ENOENT || errno == ENOTDIR
                ? WELD_OK
                : weld_file_fail(err, path, "tell whether it is there", errno);
@@ -81,6 +81,22 @@ int weld_file_open_flags(const char *path, int flags, mode_t mode) {
         descriptor = open(path, flags, mode);
     } while (descriptor < 0 && errno == EINTR);
     return descriptor;
+}
+
+int weld_file_look(const char *path, struct stat *info) {
+    int tries = 0, failed;
+    do {
+        failed = stat(path, info);
+    } while (failed && (errno == EINTR || weld_file_tries_again(errno, &tries)));
+    return failed;
+}
+
+int weld_file_look_at(int descriptor, struct stat *info) {
+    int tries = 0, failed;
+    do {
+        failed = fstat(descriptor, info);
+    } while (failed && (errno == EINTR || weld_file_tries_again(errno, &tries)));
+    return failed;
 }
 
 int weld_file_sync(int descriptor) {
@@ -118,10 +134,10 @@ int weld_file_lock(int descriptor) {
 /* Where owner and group cannot be kept, our group gets no more than everybody has. */
 int weld_file_keep_mode(int descriptor, const char *path) {
     struct stat before, now;
-    if (stat(path, &before) != 0) {
+    if (weld_file_look(path, &before) != 0) {
         return errno == ENOENT ? 0 : errno;
     }
-    if (fstat(descriptor, &now) != 0) {
+    if (weld_file_look_at(descriptor, &now) != 0) {
         return errno;
     }
     mode_t mode = before.st_mode & 0777;
@@ -143,7 +159,7 @@ weld_status weld_file_open_kept(const char *path, mode_t mode, int *descriptor, 
         return weld_fail(err, WELD_ERROR_ARGUMENT,
                          "%s: is a link, which is not followed: put the file itself there", path);
     }
-    if (fd < 0 || fstat(fd, &info) != 0) {
+    if (fd < 0 || weld_file_look_at(fd, &info) != 0) {
         weld_status status = weld_file_fail(err, path, "open", errno);
         if (fd >= 0) {
             close(fd);
@@ -160,7 +176,7 @@ weld_status weld_file_open_kept(const char *path, mode_t mode, int *descriptor, 
 
 weld_status weld_file_has_one_name(int descriptor, const char *path, weld_error *err) {
     struct stat info;
-    if (fstat(descriptor, &info) != 0) {
+    if (weld_file_look_at(descriptor, &info) != 0) {
         return weld_file_fail(err, path, "open", errno);
     }
     return info.st_nlink <= 1
@@ -181,7 +197,7 @@ weld_status weld_file_open(const char *path, int *descriptor, uint64_t *size, we
         return weld_file_fail(err, path, "open", errno);
     }
     struct stat info;
-    if (fstat(fd, &info) != 0) {
+    if (weld_file_look_at(fd, &info) != 0) {
         weld_status status = weld_file_fail(err, path, "open", errno);
         close(fd);
         return status;
@@ -252,9 +268,13 @@ int weld_file_open_folder(const char *path) {
 
 int weld_file_is_at(int descriptor, int folder, const char *name, bool *is) {
     struct stat opened, named;
-    const bool is_there = fstatat(folder, name, &named, AT_SYMLINK_NOFOLLOW) == 0;
+    int tries = 0;
+    bool is_there;
+    do {
+        is_there = fstatat(folder, name, &named, AT_SYMLINK_NOFOLLOW) == 0;
+    } while (!is_there && (errno == EINTR || weld_file_tries_again(errno, &tries)));
     *is = false;
-    if ((!is_there && errno != ENOENT) || fstat(descriptor, &opened) != 0) {
+    if ((!is_there && errno != ENOENT) || weld_file_look_at(descriptor, &opened) != 0) {
         return errno;
     }
     *is = is_there && named.st_dev == opened.st_dev && named.st_ino == opened.st_ino;
@@ -295,7 +315,7 @@ done:
 
 weld_status weld_file_final_name(const char *path, char **out, weld_error *err) {
     struct stat info;
-    if (stat(path, &info) != 0) {
+    if (weld_file_look(path, &info) != 0) {
         if (errno != ENOENT && errno != ENOTDIR) {
             return weld_file_fail(err, path, "find", errno);
         }

@@ -10,6 +10,8 @@
 
 #include "weld/status.h"
 
+struct stat;
+
 /* Are these names of one file or folder? False where one is not there. */
 bool weld_is_same_file(const char *a, const char *b);
 
@@ -24,6 +26,11 @@ weld_status weld_file_fail(weld_error *err, const char *path, const char *action
 /* Is what failed with `code` (an errno) to be tried again? A disk or a server may fail for a
  * moment: true after a pause, twice. *tries begins with 0. */
 bool weld_file_tries_again(int code, int *tries);
+
+/* What is said of a file, tried again where it may pass and where a signal interrupts: as stat(2)
+ * and fstat(2). */
+int weld_file_look(const char *path, struct stat *info);
+int weld_file_look_at(int descriptor, struct stat *info);
 
 /* System calls that are made again where a signal interrupted them (EINTR). Open as open(2); the
  * others: 0, or an errno. */

@@ -120,7 +120,7 @@ static size_t look_at(const char *path, unsigned char bytes[LOOK]) {
 weld_file_kind weld_file_kind_of(const char *path) {
     struct stat info;
     unsigned char bytes[LOOK];
-    if (stat(path, &info) == 0 && S_ISDIR(info.st_mode)) {
+    if (weld_file_look(path, &info) == 0 && S_ISDIR(info.st_mode)) {
         return WELD_FILE_FOLDER;
     }
     return kind_of_bytes(bytes, look_at(path, bytes));

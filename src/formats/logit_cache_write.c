@@ -101,7 +101,7 @@ static weld_status find_rows(weld_cache_writer *w, const char *header, size_t he
                              weld_error *err) {
     struct stat info;
     trailer end;
-    if (fstat(w->partial.descriptor, &info) != 0) {
+    if (weld_file_look_at(w->partial.descriptor, &info) != 0) {
         return fail(w, "open", errno, err);
     }
     w->note = info.st_size ? "was left by another command or by an older weld: begun anew" : "";
@@ -156,7 +156,7 @@ static weld_status check_partial(const weld_cache_writer *w, weld_error *err) {
     static const char zeros[WELD_SAFETENSORS_LENGTH], format[] = WELD_CACHE_FORMAT_IS;
     char start[START_BYTES];
     struct stat info;
-    if (fstat(w->partial.descriptor, &info) != 0) {
+    if (weld_file_look_at(w->partial.descriptor, &info) != 0) {
         return fail(w, "open", errno, err);
     }
     WELD_TRY(weld_file_has_one_name(w->partial.descriptor, w->partial.path, err));
@@ -183,7 +183,7 @@ static weld_status lock_partial(weld_cache_writer *w, bool *is_lost, weld_error 
     }
     if (code) {
         struct stat info; /* of no byte: made just now */
-        w->may_remove = fstat(w->partial.descriptor, &info) == 0 && info.st_size == 0;
+        w->may_remove = weld_file_look_at(w->partial.descriptor, &info) == 0 && info.st_size == 0;
         return fail(w, "keep a second process out by a lock", code, err);
     }
     code = weld_file_is_at(w->partial.descriptor, AT_FDCWD, w->partial.path, &is_there);

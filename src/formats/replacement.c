@@ -107,14 +107,14 @@ weld_status weld_file_is_only_ours(int descriptor, const char *path, weld_error 
     enum { OF_OTHERS = 022 };
     struct stat info, ours;
     weld_temporary made;
-    if (fstat(descriptor, &info) != 0) {
+    if (weld_file_look_at(descriptor, &info) != 0) {
         return weld_file_fail(err, path, "open", errno);
     }
     if (info.st_uid == geteuid() && !(info.st_mode & OF_OTHERS)) {
         return WELD_OK;
     }
     WELD_TRY(weld_temporary_make(path, 0600, &made, err));
-    const int code = fstat(made.descriptor, &ours) == 0 ? 0 : errno;
+    const int code = weld_file_look_at(made.descriptor, &ours) == 0 ? 0 : errno;
     weld_temporary_free(&made);
     if (code) {
         return weld_file_fail(err, path, "open", code);

@@ -86,7 +86,7 @@ static weld_status make(const char *path, mode_t mode, size_t size, weld_tempora
             return weld_file_fail(err, path, "create", errno);
         }
         code = has_lock ? weld_file_lock(fd) : 0;
-        const bool is_known = fstat(fd, &info) == 0;
+        const bool is_known = weld_file_look_at(fd, &info) == 0;
         if (code == 0 && is_known && info.st_nlink > 0) {
             t->descriptor = fd;
             return WELD_OK;
@@ -192,7 +192,7 @@ static void remove_left_over(int folder, const char *name, bool is_own_host) {
     if (fd < 0) {
         return;
     }
-    if (fstat(fd, &opened) == 0 && S_ISREG(opened.st_mode) && opened.st_nlink == 1 &&
+    if (weld_file_look_at(fd, &opened) == 0 && S_ISREG(opened.st_mode) && opened.st_nlink == 1 &&
         opened.st_uid == geteuid() && (is_own_host || is_old(&opened)) && weld_file_lock(fd) == 0 &&
         weld_file_is_at(fd, folder, name, &is_there) == 0 && is_there) {
         unlinkat(folder, name, 0);
@@ -225,7 +225,7 @@ static bool is_swept(const struct stat *folder) {
 
 void weld_temporary_sweep(int folder) {
     struct stat info;
-    if (fstat(folder, &info) != 0 || is_swept(&info)) {
+    if (weld_file_look_at(folder, &info) != 0 || is_swept(&info)) {
         return;
     }
     /* Where the files are on none of our disks nothing is known of another host's; where they are,

@@ -11,6 +11,7 @@
 #include "infer/compare.h"
 #include "infer/export.h"
 #include "models/models.h"
+#include "formats/file.h"
 
 typedef enum file_format { SAFETENSORS, ONNX } file_format;
 
@@ -201,7 +202,7 @@ weld_status weld_model_export_on(const weld_model *m, const weld_model_data *dat
                             : export_safetensors(exported, path, naming, &v, err);
     if (!status && report) {
         struct stat info = {0};
-        stat(path, &info);
+        weld_file_look(path, &info);
         made.bytes = (int64_t)info.st_size;
         made.comparison = v.found;
         *report = made;

@@ -13,6 +13,7 @@
 #include "base/memory.h"
 #include "datasets/layout.h"
 #include "recipe/augment_check.h"
+#include "formats/file.h"
 
 /* "data.PART='PATH'" as YAML; PATH is that of FOLDER/NAME, or of FOLDER where name is "". */
 static weld_status data_override(const char *part, const char *folder, const char *name, char **out,
@@ -144,12 +145,13 @@ static bool changed_since(const char *folder, const struct stat *file) {
     struct stat info;
     DIR *entries = opendir(folder);
     const struct dirent *entry;
-    bool changed = entries && stat(folder, &info) == 0 && is_newer(&info, file);
+    bool changed = entries && weld_file_look(folder, &info) == 0 && is_newer(&info, file);
     while (entries && !changed && (entry = readdir(entries))) {
         char path[PATH_MAX];
         changed = entry->d_name[0] != '.' &&
                   snprintf(path, sizeof path, "%s/%s", folder, entry->d_name) < (int)sizeof path &&
-                  stat(path, &info) == 0 && S_ISDIR(info.st_mode) && is_newer(&info, file);
+                  weld_file_look(path, &info) == 0 && S_ISDIR(info.st_mode) &&
+                  is_newer(&info, file);
     }
     if (entries) {
         closedir(entries);
@@ -163,7 +165,7 @@ static void tell_choice(const char *folder, const char *key, const part *p, weld
     struct stat file, info;
     if (snprintf(taken, sizeof taken, "%s/%s", folder, p->name) >= (int)sizeof taken ||
         snprintf(other, sizeof other, "%s/%s", folder, p->other) >= (int)sizeof other ||
-        stat(taken, &file) != 0 || stat(other, &info) != 0) {
+        weld_file_look(taken, &file) != 0 || weld_file_look(other, &info) != 0) {
         return;
     }
     weld_text_add(notes, "--data ");

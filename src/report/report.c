@@ -44,13 +44,13 @@ static weld_status join(const char *folder, const char *name, char path[PATH_MAX
 static weld_status check_run(const char *folder, weld_error *err) {
     char path[PATH_MAX];
     struct stat info;
-    if (stat(folder, &info) < 0) {
+    if (weld_file_look(folder, &info) < 0) {
         return weld_fail(err, WELD_ERROR_NOT_FOUND, "%s: there is no such folder", folder);
     }
     static const char *const names[] = {"metrics.jsonl", "recipe.yaml"};
     for (int i = 0; i < 2; i++) {
         WELD_TRY(join(folder, names[i], path, err));
-        if (stat(path, &info) == 0) {
+        if (weld_file_look(path, &info) == 0) {
             return WELD_OK;
         }
     }

@@ -63,7 +63,7 @@ static weld_status open_at(weld_metrics *m, const char *path, int64_t offset, bo
     }
     WELD_TRY(weld_file_open_kept(path, 0666, &m->file, err));
     WELD_TRY(weld_file_has_one_name(m->file, path, err));
-    if (fstat(m->file, &info) < 0) {
+    if (weld_file_look_at(m->file, &info) < 0) {
         return fail_io(path, "cannot be opened", err);
     }
     m->offset = end_of_rows(m, info.st_size < offset ? info.st_size : offset);

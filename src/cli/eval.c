@@ -21,6 +21,7 @@
 #include "infer/results_file.h"
 #include "infer/temperature.h"
 #include "models/models.h"
+#include "serialization/take_average.h"
 
 typedef struct request {
     const cli_call *call;
@@ -110,7 +111,7 @@ static weld_status evaluate(const request *r, const weld_model *m, const weld_mo
 }
 
 /* The temperature that these images ask for, into a copy of the model: no run goes on from that, so
- * that it can be written again. */
+ * that it can be written again. Its scores were of what it was before. */
 static weld_status fit(const request *r, weld_model *m, const weld_dataset *ds, weld_error *err) {
     weld_temperature_fit found;
     cli_progress progress = {.what = "eval"};
@@ -122,6 +123,7 @@ static weld_status fit(const request *r, weld_model *m, const weld_dataset *ds, 
     weld_weights_free(m->file.moment1);
     weld_weights_free(m->file.moment2);
     m->file.moment1 = m->file.moment2 = NULL;
+    WELD_TRY(weld_model_drop_scores(r->fitted, &m->file, err));
     WELD_TRY(r->leads ? weld_model_save(m, r->fitted, err) : WELD_OK);
     cli_say("%s written: temperature %.4f: on %lld images the loss goes from %.4f to %.4f",
             r->fitted, found.temperature, (long long)found.images, found.loss_before,

@@ -1,4 +1,4 @@
-/* The moving average of a checkpoint; see take_average.h. */
+/* What a summary says of another network; see take_average.h. */
 #include "serialization/take_average.h"
 
 #include <string.h>
@@ -9,21 +9,33 @@
 #include "formats/json_tree.h"
 #include "serialization/summary_keys.h"
 
-/* What is true of both networks, unless the average says otherwise. */
-static const char *const OF_BOTH[] = {
-    WELD_SUMMARY_EPOCHS,  WELD_SUMMARY_STEPS, WELD_SUMMARY_TRAIN_IMAGES, WELD_SUMMARY_INIT,
-    WELD_SUMMARY_TEACHER, WELD_SUMMARY_MIXED, WELD_SUMMARY_IMAGES,       WELD_SUMMARY_SKIPPED};
+/* What is true of a network however it is evaluated, and of its average. */
+static const char *const OF_TRAINING[] = {WELD_SUMMARY_EPOCHS,       WELD_SUMMARY_STEPS,
+                                          WELD_SUMMARY_TRAIN_IMAGES, WELD_SUMMARY_INIT,
+                                          WELD_SUMMARY_TEACHER,      WELD_SUMMARY_MIXED};
+
+static void keep(json_t **to, const json_t *from, const char *key) {
+    json_t *value = json_object_get(from, key);
+    if (value) {
+        weld_json_set(to, key, json_incref(value));
+    }
+}
+
+static json_t *summary_of_training(const json_t *summary) {
+    json_t *training = json_object();
+    for (size_t i = 0; i < sizeof OF_TRAINING / sizeof *OF_TRAINING; i++) {
+        keep(&training, summary, OF_TRAINING[i]);
+    }
+    return training;
+}
 
 static json_t *summary_of_average(const json_t *summary) {
     const size_t begin = strlen(WELD_SUMMARY_AVERAGE);
-    json_t *average = json_object();
+    json_t *average = summary_of_training(summary);
     const char *key;
     json_t *value;
-    for (size_t i = 0; i < sizeof OF_BOTH / sizeof *OF_BOTH; i++) {
-        if ((value = json_object_get(summary, OF_BOTH[i]))) {
-            weld_json_set(&average, OF_BOTH[i], json_incref(value));
-        }
-    }
+    keep(&average, summary, WELD_SUMMARY_IMAGES); /* unless it was evaluated on others */
+    keep(&average, summary, WELD_SUMMARY_SKIPPED);
     json_object_foreach((json_t *)(uintptr_t)summary, key, value) {
         if (strncmp(key, WELD_SUMMARY_AVERAGE, begin) == 0) {
             weld_json_set(&average, key + begin, json_incref(value));
@@ -33,19 +45,28 @@ static json_t *summary_of_average(const json_t *summary) {
     return average;
 }
 
-static weld_status rewrite_summary(const char *path, weld_model_file *mf, weld_error *err) {
+static json_t *summary_without_scores(const json_t *summary) {
+    json_t *training = summary_of_training(summary);
+    keep(&training, summary, WELD_SUMMARY_WEIGHTS);
+    return training;
+}
+
+static weld_status rewrite_summary(const char *path, weld_model_file *mf,
+                                   json_t *(*rewritten)(const json_t *), weld_error *err) {
     weld_json json = {.where = path, .err = err};
     json_t *summary = mf->summary ? weld_json_parse(&json, mf->summary) : NULL;
     weld_free(mf->summary);
     mf->summary = NULL;
     const weld_status status =
-        summary ? weld_json_text(summary_of_average(summary), path, &mf->summary, err)
-                : json.status;
+        summary ? weld_json_text(rewritten(summary), path, &mf->summary, err) : json.status;
     json_decref(summary);
     return status;
 }
 
-/* As train.best ema leaves best.h5. */
+weld_status weld_model_drop_scores(const char *path, weld_model_file *mf, weld_error *err) {
+    return rewrite_summary(path, mf, summary_without_scores, err);
+}
+
 static bool is_of_average(const weld_model_file *mf) {
     weld_json_fault fault;
     json_t *summary = mf->summary ? weld_json_tree_of(mf->summary, &fault) : NULL;
@@ -73,5 +94,5 @@ weld_status weld_model_take_average(const char *path, const char *key, weld_mode
     mf->weights = mf->ema;
     mf->moment1 = mf->moment2 = mf->ema = NULL;
     mf->temperature = 0; /* it was fitted to the other weights */
-    return rewrite_summary(path, mf, err);
+    return rewrite_summary(path, mf, summary_of_average, err);
 }

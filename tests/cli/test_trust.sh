@@ -32,6 +32,12 @@ holds "the loss is lower with it, the accuracy the same" sh -c "
     awk \"BEGIN {exit !(\$(number loss with.json) < \$(number loss without.json))}\""
 works "it is in the file" "$WELD" inspect fitted.h5
 prints "which says so" "^temperature +[0-9.]+: logits are divided by it"
+"$WELD" inspect run/best.h5 --json > of_run
+"$WELD" inspect fitted.h5 --json > of_fitted
+holds "without the scores and the loss of what it was before" sh -c '
+    grep -q "\"val_loss\"" of_run && grep -q "\"ema_top1\"" of_run &&
+    ! grep -Eq "\"(ema_)?(val_loss|top1|val_images)\"" of_fitted'
+holds "with all that is true of both" grep -q '"steps"' of_fitted
 works "fit one with black around the images" "$WELD" eval run/best.h5 --data photos/val --crop 1.2 --fit-temperature black.h5
 works "the file says so" "$WELD" inspect black.h5
 prints "as all of it" "crop fraction 1.2,"

@@ -47,7 +47,8 @@ static bool is_reduction(const weld_node *node) {
            weld_node_traits(node) & WELD_OP_REDUCES;
 }
 
-/* What the node reads: what comes from another segment, or goes where it cannot be had again. */
+/* Of what the node reads is kept what comes from another segment, or goes where it cannot be had
+ * again. */
 static void look_at_inputs(rematerialize *r, const weld_node *node) {
     const phase reads = r->phases[node->id];
     for (int i = 0; i < node->input_count; i++) {

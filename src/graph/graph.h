@@ -118,6 +118,8 @@ typedef struct weld_run {
     const void *prepared; /* likewise, as `prepare` filled it */
     int threads;
     bool accumulate; /* add to the outputs that are sums (see `sums`) rather than overwrite them */
+    int64_t first_row, end_row;  /* of output 0, along its first dimension, where sums_by_rows: the
+                                  * others are left alone. 0, 0: all */
     const weld_kernels *kernels; /* weld_plan_kernels of the node */
     uint64_t seed, step;
 } weld_run;
@@ -167,6 +169,8 @@ typedef struct weld_running {
     int first, count;
 } weld_running;
 
+enum { WELD_SUM_GRAIN = 16 };
+
 /* How a cpu runs an operator: on memory that it shares with the host, by the kernels of a
  * weld_kernels. */
 typedef struct weld_op_cpu {
@@ -191,6 +195,9 @@ typedef struct weld_op_cpu {
      * rows is given the shape [1, ..., rows, c]. NULL: not at all. */
     weld_slicing (*slicing)(const weld_node *node, const weld_tensor *in);
     unsigned sliced, sums;
+    /* Can such a run of this node, whose one output is a sum, be for some rows of it alone, with
+     * the same bits? Ranges begin at multiples of WELD_SUM_GRAIN. NULL: it cannot. */
+    bool (*sums_by_rows)(const weld_node *node, const weld_tensor *in);
 
     /* `run` writes to its outputs alone; what every run of a node moves beside are these. */
     weld_running running;

@@ -20,6 +20,7 @@
 typedef struct planner {
     weld_plan *plan;
     size_t *last_use;                             /* by value id: position of the last reader */
+    bool *read_apart;                             /* by value id: by a sum (weld_step.apart) */
     size_t *storage_of;                           /* by value id */
     size_t *workspace_storage, *prepared_storage; /* by position */
     weld_storage *storages;
@@ -106,12 +107,16 @@ static void find_uses(planner *p) {
     }
     for (size_t at = 0; at < plan->order_count; at++) {
         const weld_node *node = plan->order[at];
+        const bool is_apart =
+            plan->large_sums[node->id] && plan->steps[plan->node_steps[node->id]].apart;
         for (int j = 0; j < node->output_count; j++) {
             p->last_use[node->outputs[j]->id] = at;
         }
         for (int j = 0; j < node->input_count; j++) {
             if (node->inputs[j]) {
-                p->last_use[weld_viewed(node->inputs[j])->id] = at;
+                const int id = weld_viewed(node->inputs[j])->id;
+                p->last_use[id] = at;
+                p->read_apart[id] = p->read_apart[id] || is_apart;
             }
         }
     }
@@ -191,8 +196,9 @@ static void assign_output(planner *p, const weld_node *node, int j, size_t step)
 }
 
 static bool is_internal(const planner *p, const weld_node *node, int j, size_t step) {
-    return p->plan->steps[step].slicing != WELD_SLICE_NONE && !weld_node_sums(node, j) &&
-           last_step(p, node->outputs[j]) == step;
+    const weld_step *s = &p->plan->steps[step];
+    return s->slicing != WELD_SLICE_NONE && !weld_node_sums(node, j) &&
+           last_step(p, node->outputs[j]) == step && !p->read_apart[node->outputs[j]->id];
 }
 
 static void assign_arena(planner *p) {
@@ -260,9 +266,8 @@ static void assign_arena_workspaces(planner *p) {
     for (size_t i = 0; i < plan->step_count; i++) {
         weld_step *step = &plan->steps[i];
         const size_t at = step->begin;
-        size_t bytes = step->slicing == WELD_SLICE_NONE
-                           ? workspace_bytes(p, at)
-                           : (size_t)(step->chunks - 1) * step->partial_bytes;
+        size_t bytes =
+            step->slicing == WELD_SLICE_NONE ? workspace_bytes(p, at) : weld_partials_bytes(step);
         p->workspace_storage[at] = bytes ? add_storage(p, bytes, i, i) : NO_STORAGE;
     }
 }
@@ -377,12 +382,14 @@ static bool allocate(planner *p, const weld_graph *g) {
     const size_t storages = values + 2 * nodes + 1;
     plan->specs = weld_alloc(values, sizeof *plan->specs);
     plan->order = weld_alloc(nodes, sizeof *plan->order);
+    plan->large_sums = weld_alloc(nodes, sizeof *plan->large_sums);
     plan->node_steps = weld_alloc(nodes, sizeof *plan->node_steps);
     plan->offsets = weld_alloc(values, sizeof *plan->offsets);
     plan->in_scratch = weld_alloc(values, sizeof *plan->in_scratch);
     plan->workspaces = weld_alloc(nodes, sizeof *plan->workspaces);
     plan->prepared = weld_alloc(nodes, sizeof *plan->prepared);
     p->last_use = weld_alloc(values, sizeof *p->last_use);
+    p->read_apart = weld_alloc(values, sizeof *p->read_apart);
     p->storage_of = weld_alloc(values, sizeof *p->storage_of);
     p->prepared_storage = weld_alloc(nodes, sizeof *p->prepared_storage);
     p->workspace_storage = weld_alloc(nodes, sizeof *p->workspace_storage);
@@ -390,14 +397,15 @@ static bool allocate(planner *p, const weld_graph *g) {
     p->by_size = weld_alloc(storages, sizeof(weld_storage *));
     p->placed = weld_alloc(storages, sizeof(weld_storage *));
     p->in = weld_alloc(weld_graph_most_inputs(g), sizeof *p->in);
-    return plan->specs && plan->order && plan->node_steps && plan->offsets && plan->in_scratch &&
-           plan->workspaces && plan->prepared && p->last_use && p->storage_of &&
-           p->workspace_storage && p->prepared_storage && p->storages && p->by_size && p->placed &&
-           p->in;
+    return plan->specs && plan->order && plan->large_sums && plan->node_steps && plan->offsets &&
+           plan->in_scratch && plan->workspaces && plan->prepared && p->last_use && p->read_apart &&
+           p->storage_of && p->workspace_storage && p->prepared_storage && p->storages &&
+           p->by_size && p->placed && p->in;
 }
 
 static void free_planner(planner *p) {
     weld_free(p->last_use);
+    weld_free(p->read_apart);
     weld_free(p->storage_of);
     weld_free(p->workspace_storage);
     weld_free(p->prepared_storage);
@@ -463,6 +471,7 @@ void weld_plan_free(weld_plan *plan) {
         weld_free(plan->specs);
         weld_free(plan->order);
         weld_free(plan->steps);
+        weld_free(plan->large_sums);
         weld_free(plan->node_steps);
         weld_free(plan->offsets);
         weld_free(plan->in_scratch);

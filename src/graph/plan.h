@@ -7,6 +7,12 @@
  * slices have one partial sum for each of a fixed set of chunks, added in order at the end, so that
  * results depend on shapes alone.
  *
+ * Partials of large sums (weight gradients of wide layers) cost memory and time: these have one for
+ * each of a few groups of chunks. Where there are so many threads that groups do not occupy them,
+ * the large sums are taken apart: first all else is run chunk by chunk, and what the large sums are
+ * of is written to the arena; then they are taken, group by group and by blocks of their rows. Each
+ * element is added up in the same order either way.
+ *
  * plan.c makes plans, plan_kernels.c chooses their kernels, stream.c finds the steps (with an
  * example), slices.c sizes them, again.c adds those that compute again what was not kept, place.c
  * packs memory, session_run.c runs a plan, stream_run.c a stream.
@@ -16,7 +22,7 @@
 
 #include "graph/graph.h"
 
-enum { WELD_MOST_CHUNKS = 16 }; /* so that a step with sums can use no more threads */
+enum { WELD_MOST_CHUNKS = 64 }; /* so that a step with sums can use no more threads */
 
 typedef struct weld_step {
     size_t begin, end;    /* positions in the plan's order */
@@ -24,9 +30,11 @@ typedef struct weld_step {
     int64_t units;        /* rows or images of the whole */
     int64_t slice;        /* at most so many at once */
     int64_t chunks;  /* parts of the units that are summed on their own; each is cut in slices */
+    int64_t groups;  /* parts of the chunks that have a partial of large sums; 0: there are none */
+    bool apart;      /* large sums are taken after all else */
     size_t partials; /* offset in the arena: [chunks - 1][partial_bytes]; the first chunk adds to
-                        the outputs themselves */
-    size_t partial_bytes;
+                        the outputs themselves. Then [groups - 1][large_bytes], likewise */
+    size_t partial_bytes, large_bytes;
 } weld_step;
 
 /* What running needs, made once for a graph and a batch. */
@@ -40,6 +48,7 @@ typedef struct weld_plan {
     size_t order_count;
     weld_step *steps;
     size_t step_count;
+    bool *large_sums;   /* by node id: its one output is a large sum of a stream */
     size_t *node_steps; /* by node id, of those that run: the step */
     size_t *offsets;  /* by value id: place in the arena, or in the scratch; SIZE_MAX for leaves */
     bool *in_scratch; /* by value id */
@@ -90,7 +99,17 @@ static inline bool weld_node_sums(const weld_node *node, int i) {
     return node->op->cpu.sums >> i & 1u;
 }
 
-/* Choose slice, chunks and partial_bytes of a step whose slicing and units are known. */
+enum { WELD_SUM_INPUTS = 4 }; /* at most, of a node with a large sum */
+/* Bytes of all partials of a step. */
+size_t weld_partials_bytes(const weld_step *s);
+/* The first slice of a chunk, in units, and how many there are. */
+typedef struct weld_chunk {
+    int64_t first, units, slices;
+} weld_chunk;
+weld_chunk weld_chunk_of(const weld_step *s, int64_t chunk);
+
+/* Choose slice, chunks, groups and the bytes of partials of a step whose slicing and units are
+ * known. */
 void weld_size_step(const weld_plan *plan, weld_step *s);
 /* Bytes of a sum within a partial. */
 size_t weld_sum_bytes(const weld_tensor *t);

@@ -251,6 +251,10 @@ static weld_slicing slicing(const weld_node *node, const weld_tensor *in) {
     return geometry_of(node, in).slicing;
 }
 
+static bool sums_by_rows(const weld_node *node, const weld_tensor *in) {
+    return geometry_of(node, in).path == WELD_CONV2D_POINTWISE;
+}
+
 static unsigned traits(const weld_node *node) {
     const weld_shape x = node->inputs[X]->shape, weight = node->outputs[0]->shape;
     return weld_conv2d_traits(weld_conv2d_geometry_of(&node->attributes, x, weight).path, false);
@@ -276,7 +280,8 @@ const weld_op weld_op_conv2d_weight_grad = {
             .run = run,
             .slicing = slicing,
             .sliced = 1 << X | 1 << DY,
-            .sums = 1 << 0},
+            .sums = 1 << 0,
+            .sums_by_rows = sums_by_rows},
 };
 
 weld_value *weld_conv2d_weight_grad(weld_graph *g, weld_value *x, weld_value *dy,

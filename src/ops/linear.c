@@ -200,6 +200,12 @@ static void weight_grad_cost(const weld_run *run, weld_cost *cost) {
         2.0 * (double)weld_shape_count(&run->out[0].shape) * (double)weld_rows(&run->in[DY]);
 }
 
+static bool weight_grad_by_rows(const weld_node *node, const weld_tensor *in) {
+    (void)node;
+    (void)in;
+    return true;
+}
+
 const weld_op weld_op_linear_weight_grad = {
     .name = "linear_weight_grad",
     .inputs = {2, 2},
@@ -212,5 +218,6 @@ const weld_op weld_op_linear_weight_grad = {
             .run = weight_grad_run,
             .slicing = weld_slice_rows,
             .sliced = 1 << DY | 1 << OF_X,
-            .sums = 1 << 0},
+            .sums = 1 << 0,
+            .sums_by_rows = weight_grad_by_rows},
 };

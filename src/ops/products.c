@@ -49,16 +49,27 @@ size_t weld_row_product_prepared(const weld_kernels *kernels, int64_t k, int64_t
            kernels->packed_size(k, last) * weld_activation_size(kernels);
 }
 
+typedef struct packing {
+    const weld_row_product *product;
+    const weld_kernels *kernels;
+    column_chunks chunks;
+    char *to;
+} packing;
+
+static void pack_chunk(void *arg, int64_t i, int thread) {
+    (void)thread;
+    const packing *job = arg;
+    const weld_row_product *p = job->product;
+    const int64_t begin = chunk_begin(&job->chunks, i);
+    const char *b =
+        (const char *)p->b + (size_t)(begin * p->column_stride) * weld_parameter_size(job->kernels);
+    job->kernels->pack(p->k, chunk_begin(&job->chunks, i + 1) - begin, b, p->row_stride,
+                       p->column_stride, job->to + (size_t)i * job->chunks.bytes);
+}
+
 void weld_row_product_prepare(weld_row_product p, const weld_run *run, void *prepared) {
-    const weld_kernels *kernels = run->kernels;
-    column_chunks c = chunks_of(kernels, p.k, p.n);
-    for (int64_t i = 0; i < c.count; i++) {
-        int64_t begin = chunk_begin(&c, i);
-        const char *b =
-            (const char *)p.b + (size_t)(begin * p.column_stride) * weld_parameter_size(kernels);
-        kernels->pack(p.k, chunk_begin(&c, i + 1) - begin, b, p.row_stride, p.column_stride,
-                      (char *)prepared + (size_t)i * c.bytes);
-    }
+    packing job = {&p, run->kernels, chunks_of(run->kernels, p.k, p.n), prepared};
+    weld_parallel(run->threads, job.chunks.count, pack_chunk, &job);
 }
 
 void weld_multiply_packed(const weld_run *run, int64_t m, int64_t n, int64_t k, const void *a,
@@ -208,9 +219,19 @@ size_t weld_transposed_product_workspace(const weld_kernels *kernels, int64_t ro
     return (size_t)((split.chunks.count - 1) * m * n) * weld_parameter_size(kernels);
 }
 
+/* To the rows that are asked for. */
+static void add_slice(const weld_transposed_product *p, const weld_run *run) {
+    const weld_kernels *kernels = run->kernels;
+    const int64_t first = run->first_row, end = run->end_row ? run->end_row : p->m;
+    kernels->gemm_at_b(end - first, p->n, p->rows,
+                       (const char *)p->a + (size_t)first * weld_activation_size(kernels), p->m,
+                       p->b, p->n, true,
+                       (char *)p->c + (size_t)(first * p->n) * weld_parameter_size(kernels), p->n);
+}
+
 void weld_transposed_product_run(const weld_transposed_product *p, const weld_run *run) {
     if (run->accumulate) { /* a slice, in one thread: small */
-        run->kernels->gemm_at_b(p->m, p->n, p->rows, p->a, p->m, p->b, p->n, true, p->c, p->n);
+        add_slice(p, run);
         return;
     }
     transposed_call call = {p, run, weld_row_sum_split(p->rows, 1, p->m, p->n)};

@@ -37,7 +37,8 @@ weld_row_sum weld_row_sum_split(int64_t units, int64_t unit_rows, int64_t m, int
 void weld_add_partials(const weld_run *run, int64_t n_partials, int64_t count, const void *partials,
                        void *first);
 
-/* c[m, n] = A^T B for a[rows, m], b[rows, n]; added to c where run->accumulate. */
+/* c[m, n] = A^T B for a[rows, m], b[rows, n]; added to c where run->accumulate, then to the run's
+ * rows of c alone. */
 typedef struct weld_transposed_product {
     int64_t rows, m, n;
     const void *a, *b;

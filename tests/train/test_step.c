@@ -82,7 +82,7 @@ static void expect_equal_steps(weld_precision precision, int threads) {
 }
 
 static void expect_equal_steps_for_threads(void) {
-    static const int threads[] = {2, 3, 5};
+    static const int threads[] = {2, 3, 7, 24, 64};
     for (size_t i = 0; i < sizeof threads / sizeof *threads; i++) {
         expect_equal_steps(WELD_PRECISION_FP32, threads[i]);
         expect_equal_steps(WELD_PRECISION_BF16, threads[i]);

@@ -97,22 +97,20 @@ const char *weld_bad_images_told(const weld_bad_images *b, char text[WELD_BAD_IM
 }
 
 weld_status weld_bad_images_check(const weld_bad_images *b, const char *path, weld_error *err) {
-    char last[KEPT_REASONS * (REASON_SIZE + 2)] = "", source[WELD_BAD_IMAGES_SOURCE_SIZE];
+    char last[KEPT_REASONS * REASON_SIZE + 32] = "", source[WELD_BAD_IMAGES_SOURCE_SIZE];
     if (b->count <= b->max) {
         return WELD_OK;
     }
     int64_t first = b->reasons > KEPT_REASONS ? b->reasons - KEPT_REASONS : 0;
     for (int64_t i = first; i < b->reasons; i++) {
         size_t used = strlen(last);
-        snprintf(last + used, sizeof last - used, "%s%s", i > first ? "; " : "",
-                 b->reason[i % KEPT_REASONS]);
+        snprintf(last + used, sizeof last - used, "%s%s",
+                 i > first ? "; " : "; the last: ", b->reason[i % KEPT_REASONS]);
     }
-    return weld_fail(
-        err, WELD_ERROR_FORMAT,
-        "%.200s: more than %lld bad %s (%s): weld check-data lists them all; the last: "
-        "%s",
-        path, (long long)b->max, weld_plural(b->max, "image", "images"),
-        weld_bad_images_source(b->max_bad, b->images, source), last);
+    return weld_fail(err, WELD_ERROR_FORMAT,
+                     "%.200s: more than %lld bad %s (%s): weld check-data lists them all%s", path,
+                     (long long)b->max, weld_plural(b->max, "image", "images"),
+                     weld_bad_images_source(b->max_bad, b->images, source), last);
 }
 
 json_t *weld_bad_images_json(const weld_bad_images *b) {

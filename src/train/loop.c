@@ -85,6 +85,16 @@ static weld_status write_checkpoints(weld_trainer *t, bool best, weld_error *err
 
 /* --- Updates --- */
 
+/* After an update that nothing was left out of: it may have met what ends the run. */
+static weld_status end_after_update(weld_trainer *t, weld_error *err) {
+    weld_error second;
+    const weld_status status = weld_trainer_ends(t, err);
+    if (status) {
+        (void)write_last(t, &second);
+    }
+    return status;
+}
+
 /* The updates of the epoch that are left; *stopped: the caller wants to end, and last.h5 is
  * written. */
 static weld_status run_steps(weld_trainer *t, bool *stopped, weld_error *err) {
@@ -95,6 +105,7 @@ static weld_status run_steps(weld_trainer *t, bool *stopped, weld_error *err) {
         WELD_TRY(weld_trainer_update(t, &row, err));
         WELD_TRY(write_step(t, &row, err));
         tell_step(t, &row, updates);
+        WELD_TRY(end_after_update(t, err));
         *stopped = weld_ranks_stop(t);
         bool due = every > 0 && t->state.step % every == 0 && t->state.position < updates;
         if (*stopped || due) {

@@ -62,7 +62,8 @@ static weld_status update(weld_trainer *t, int shape, weld_step_metrics *row, we
         return weld_fail(err, WELD_ERROR_INTERRUPTED, "interrupted before the first update");
     }
     seek(t, shape);
-    return weld_trainer_update(t, row, err);
+    WELD_TRY(weld_trainer_update(t, row, err));
+    return weld_trainer_ends(t, err);
 }
 
 /* One of each size. */

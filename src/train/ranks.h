@@ -29,6 +29,7 @@ typedef struct weld_ranks {
     weld_doubts doubts;    /* of the training images */
     double waited, began;  /* for others before the first update; weld_clock at the epoch's begin */
     bool stop;             /* after the latest update: a rank was asked to */
+    weld_error end;        /* after the latest update: the run ends with it */
     bool advised_copy;     /* of the data, in this run */
     bool mixed;            /* they may compute by cpus of several kinds */
     weld_train_callbacks caller; /* the settings' own */

@@ -238,6 +238,7 @@ weld_status weld_trainer_load_last(weld_trainer *t, weld_error *err) {
                            t->record.folder.last);
     }
     status = status ? status : weld_summary_take(t, err);
+    status = status ? status : weld_run_data_check_bad(&t->data, err);
     if (!status) {
         t->weights = file->weights;
         t->ema = file->ema;

@@ -325,6 +325,12 @@ weld_status weld_run_data_advise_bad(const weld_run_data *d, const weld_dataset 
     return status;
 }
 
+weld_status weld_run_data_check_bad(const weld_run_data *d, weld_error *err) {
+    const weld_status status =
+        weld_bad_images_check(d->bad_images, weld_dataset_path(d->train), err);
+    return weld_run_data_advise_bad(d, d->train, status, err);
+}
+
 static void meet_bad_image(void *arg, int64_t index, const char *reason) {
     weld_run_data *d = arg;
     weld_met_image met = {.index = index};

@@ -64,13 +64,16 @@ weld_status weld_run_data_open_loader(weld_run_data *d, weld_error *err);
 void weld_run_data_close(weld_run_data *d);
 
 /* Count a bad image of train, and say so where it is new, which is returned. Whether there are too
- * many of them, weld_bad_images_check says. */
+ * many of them, weld_run_data_check_bad says. */
 bool weld_run_data_count_bad(weld_run_data *d, int64_t index, const char *reason);
 
 /* After an error of too many bad images of a part: add to its message what can be done. Returns the
  * status, after which it asks. */
 weld_status weld_run_data_advise_bad(const weld_run_data *d, const weld_dataset *ds,
                                      weld_status status, weld_error *err);
+
+/* An error where train has had too many, with what can be done. */
+weld_status weld_run_data_check_bad(const weld_run_data *d, weld_error *err);
 
 /* Room for the inputs that the task fills, where no step has it; NULL for those that there are not.
  */

@@ -166,5 +166,11 @@ weld_status weld_trainer_update(weld_trainer *t, weld_step_metrics *row, weld_er
     s.times.optimizer = end - computed;
     take_verdict(t, &verdict, &s, end - begin, row);
     t->ranks.stop = verdict.stop;
+    t->ranks.end = verdict.end;
     return WELD_OK;
+}
+
+weld_status weld_trainer_ends(const weld_trainer *t, weld_error *err) {
+    const weld_error *end = &t->ranks.end;
+    return end->status ? weld_fail(err, end->status, "%s", end->message) : WELD_OK;
 }

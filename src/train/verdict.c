@@ -25,14 +25,10 @@ static void add_group(const weld_group_result *group, weld_verdict *v) {
 /* In the order in which one process would meet what there is to fail of. */
 static void judge_group(weld_trainer *t, int rank, weld_update_record *said,
                         const weld_group_result *group, weld_verdict *v) {
-    weld_run_data *d = &t->data;
-    const weld_status status =
-        weld_bad_images_check(d->bad_images, weld_dataset_path(d->train), &v->err);
-    if (weld_run_data_advise_bad(d, d->train, status, &v->err)) {
-        return; /* which is why it may not be loaded either */
-    }
     if (!group->loaded) {
-        fail_at(t, rank, &said->err, v);
+        if (!weld_run_data_check_bad(&t->data, &v->err)) { /* which may be why */
+            fail_at(t, rank, &said->err, v);
+        }
     } else if (group->diagnosed) {
         weld_trainer_fail_not_finite(t, &said->why, weld_text_get(&said->story), &v->err);
     } else if (group->status) {
@@ -87,6 +83,9 @@ static void judge(weld_trainer *t, const weld_gathered *all, weld_verdict *out) 
             }
         }
         weld_update_record_free(&said);
+    }
+    if (!out->err.status) { /* others have taken the places of those that are too many */
+        (void)weld_run_data_check_bad(&t->data, &out->end);
     }
     out->rates = weld_optimizer_rates(
         t->step->optimizer, weld_schedule_rate(&t->schedule, t->state.epoch, t->state.step,

@@ -7,6 +7,7 @@
 
 typedef struct weld_verdict {
     weld_error err; /* the run ends with this, and the update is not made */
+    weld_error end; /* the run ends with this after the update */
     bool stop;      /* a rank is asked to end the run after this update */
     bool doubtful;  /* it is to come, when all have looked at the bad images that were met */
     int64_t samples;

@@ -111,13 +111,23 @@ START_TEST(more_bad_images_than_allowed_stop_the_run) {
         ck_assert_ptr_nonnull(strstr(err.message, name));
     }
     refuse(options("none", "data.max_bad=0"), "photos: more than 0 bad images");
-    run_options o = options("none", "data.max_bad=3");
     ck_assert_ptr_nonnull(strstr(err.message, "; to go on without them: --resume --set "
                                               "data.max_bad=N, more than now; mended files are "
                                               "other data, for a new run"));
+    run_options o = options("none", "data.max_bad=0");
+    o.resume = true;
+    refuse(o, "photos: more than 0 bad images (data.max_bad): weld check-data lists them all; to ");
+    ck_assert_int_eq(seen.step, 0); /* not one more each time */
+    o = options("none", "data.max_bad=3");
     o.resume = true;
     run_well(o);
+    ck_assert_int_gt(seen.start.resumed_step, 0); /* nothing was lost */
     assert_same_rows("just_enough", "none");
+    weld_model_file enough = open_checkpoint("just_enough", "last.h5"),
+                    none = open_checkpoint("none", "last.h5");
+    assert_same_tensors(enough.weights, none.weights);
+    weld_model_file_free(&enough);
+    weld_model_file_free(&none);
     tear_down();
 }
 END_TEST

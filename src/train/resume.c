@@ -11,6 +11,8 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "formats/file.h"
+#include "formats/json_tree.h"
+#include "serialization/summary_keys.h"
 #include "train/best.h"
 #include "train/say.h"
 #include "train/summary.h"
@@ -160,11 +162,32 @@ static weld_status is_of_recipe(const weld_trainer *t, const weld_model_file *be
     return status == WELD_ERROR_MEMORY ? status : WELD_OK; /* else it is another's */
 }
 
+/* Did its run start from what this one did? */
+static weld_status is_of_start(const weld_trainer *t, const weld_model_file *best, bool *is,
+                               weld_error *err) {
+    weld_json_fault fault = {.status = WELD_OK};
+    json_t *summary = best->summary ? weld_json_tree_of(best->summary, &fault) : NULL;
+    const char *init = json_string_value(json_object_get(summary, WELD_SUMMARY_INIT));
+    *is = init && t->init ? strcmp(init, t->init) == 0 : !init && !t->init;
+    json_decref(summary);
+    return fault.status == WELD_ERROR_MEMORY ? weld_fail_memory(err, t->record.folder.best)
+                                             : WELD_OK;
+}
+
+/* Is what a file says of the run's best what the run has noted? Two runs may come to one score, but
+ * hardly to one loss. */
+static bool is_noted_best(const weld_trainer_state *b, const weld_trainer_state *s) {
+    return b->step <= s->step && b->best_epoch == s->best_epoch &&
+           b->best_images == s->best_images && is_same_number(b->best_score, s->best_score) &&
+           is_same_number(b->best_loss, s->best_loss) &&
+           is_same_number(b->best_average, s->best_average);
+}
+
 /* Is it what the run that is resumed had left there? One that was written after last.h5 will be so
  * again, unless the run has been made longer since: the rate is another then. */
 static weld_status check_best(const weld_trainer *t, weld_error *err) {
     const weld_trainer_state *s = &t->state;
-    bool is_own, goes_on;
+    bool is_own, goes_on, is_begun_so = false;
     const char *path = t->record.folder.best;
     weld_model_file best;
     if (!t->record.folder.holds_best) {
@@ -172,13 +195,12 @@ static weld_status check_best(const weld_trainer *t, weld_error *err) {
     }
     WELD_TRY(weld_model_file_read(path, &best, err));
     const weld_trainer_state b = best.trainer;
-    const weld_status status = is_of_recipe(t, &best, &is_own, &goes_on, err);
+    weld_status status = is_of_recipe(t, &best, &is_own, &goes_on, err);
+    status = status ? status : is_of_start(t, &best, &is_begun_so, err);
     weld_model_file_free(&best);
     WELD_TRY(status);
     const bool comes_again = b.step > s->step && goes_on;
-    const bool is_noted = b.step <= s->step && b.best_epoch == s->best_epoch &&
-                          is_same_number(b.best_score, s->best_score);
-    return is_own && b.seed == s->seed && (comes_again || is_noted)
+    return is_own && is_begun_so && b.seed == s->seed && (comes_again || is_noted_best(&b, s))
                ? WELD_OK
                : weld_fail(err, WELD_ERROR_FORMAT, "%s: is not of the run's best epoch, %lld", path,
                            (long long)s->best_epoch + 1);

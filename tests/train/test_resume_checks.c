@@ -228,11 +228,18 @@ START_TEST(a_best_of_another_run_is_not_taken_for_its_own) {
 }
 END_TEST
 
-/* Write best.h5 as after so many updates, with this score more, of a run of so many epochs. */
-static void change_best(int64_t step, double score, const char *epochs) {
+/* Write best.h5 as after so many updates, with this much more, of a run of so many epochs. summary
+ * may be NULL: as it is. */
+static void change_best(int64_t step, double score, double loss, const char *epochs,
+                        const char *summary) {
     weld_model_file file = open_checkpoint("a", "best.h5");
     file.trainer.step = step;
     file.trainer.best_score += score;
+    file.trainer.best_loss += loss;
+    if (summary) {
+        free(file.summary);
+        file.summary = strdup(summary);
+    }
     char *found = strstr(file.recipe, "  epochs: 3\n");
     ck_assert_ptr_nonnull(found);
     memcpy(found, epochs, strlen(epochs));
@@ -246,12 +253,16 @@ START_TEST(a_best_of_a_run_like_it_is_known_by_what_the_run_has_noted) {
         double score;
         const char *epochs;
         bool is_own;
+        double loss;
+        const char *summary;
     } cases[] = {
         {STEPS_PER_EPOCH, 0, "  epochs: 3\n", true},
         {STEPS_PER_EPOCH, 0, "  epochs: 2\n", true}, /* it was made longer since */
         {STEPS_PER_EPOCH, 1, "  epochs: 3\n", false},
         {2 * STEPS_PER_EPOCH, 1, "  epochs: 3\n", true}, /* killed before last.h5 was written */
         {2 * STEPS_PER_EPOCH, 1, "  epochs: 2\n", false},
+        {STEPS_PER_EPOCH, 0, "  epochs: 3\n", false, .loss = 1e-9},
+        {2 * STEPS_PER_EPOCH, 1, "  epochs: 3\n", false, .summary = "{\"init\":\"other.h5\"}"},
     };
     set_up();
     run_well((run_options){.out = "a", .stop_at = STEPS_PER_EPOCH + 1});
@@ -260,7 +271,8 @@ START_TEST(a_best_of_a_run_like_it_is_known_by_what_the_run_has_noted) {
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         copy("last.h5", "a/last.h5");
         copy("best.h5", "a/best.h5");
-        change_best(cases[i].step, cases[i].score, cases[i].epochs);
+        change_best(cases[i].step, cases[i].score, cases[i].loss, cases[i].epochs,
+                    cases[i].summary);
         run_well((run_options){.out = "a", .resume = true, .stop_at = STEPS_PER_EPOCH + 2});
         ck_assert_msg((strstr(seen.messages, NOT_OWN) == NULL) == cases[i].is_own, "%zu: %s", i,
                       seen.messages);

@@ -187,8 +187,48 @@ static weld_status check_record(const weld_run_folder *f, weld_error *err) {
                : WELD_OK;
 }
 
+/* What a run writes is its own: behind a link it would be written over somewhere else. */
+static weld_status check_kind(const char *path, weld_error *err) {
+    struct stat info;
+    if (lstat(path, &info) != 0) {
+        return errno == ENOENT ? WELD_OK
+                               : weld_file_fail(err, path, "tell whether it is there", errno);
+    }
+    return S_ISREG(info.st_mode) ? WELD_OK
+           : S_ISLNK(info.st_mode)
+               ? weld_fail(err, WELD_ERROR_ARGUMENT,
+                           "%s: is a link, which is not followed: put the file itself there", path)
+               : weld_fail(err, WELD_ERROR_ARGUMENT, "%s: exists and is not a file: remove it",
+                           path);
+}
+
+/* Of all that the run reads or writes in time, so that it is told before hours of training. */
+static weld_status check_kinds(const weld_run_folder *f, weld_error *err) {
+    const char *const files[] = {f->recipe, f->metrics, f->last, f->best, f->evaluation};
+    DIR *folder;
+    const struct dirent *entry;
+    weld_status status = WELD_OK;
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        WELD_TRY(check_kind(files[i], err));
+    }
+    if (!(folder = opendir(f->path))) {
+        return weld_file_fail(err, f->path, "list", errno);
+    }
+    while (!status && (entry = readdir(folder))) {
+        char *path = NULL;
+        if (epochs_of(entry->d_name) >= 0) {
+            status = join(f->path, entry->d_name, &path, err);
+            status = status ? status : check_kind(path, err);
+        }
+        weld_free(path);
+    }
+    closedir(folder);
+    return status;
+}
+
 static weld_status check_contents(weld_run_folder *f, bool resume, weld_error *err) {
     int64_t newest;
+    WELD_TRY(check_kinds(f, err));
     WELD_TRY(find_newest(f->path, &newest, err));
     WELD_TRY(weld_file_is_there(f->last, &f->holds_checkpoint, err));
     WELD_TRY(weld_file_is_there(f->best, &f->holds_best, err));

@@ -2,6 +2,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/memory.h"
@@ -50,6 +51,44 @@ START_TEST(a_folder_that_holds_a_run_wants_resume) {
     ck_assert_ptr_nonnull(strstr(err.message, "continue it with --resume"));
     ck_assert_int_eq(weld_run_folder_open(out, "r.yaml", true, &f, &err), WELD_OK);
     ck_assert(f.holds_checkpoint);
+    weld_run_folder_close(&f);
+    test_folder_remove(base);
+}
+END_TEST
+
+/* Refused as a new run's folder and as one that goes on. */
+static void refuse(const char *words) {
+    weld_run_folder f;
+    for (int resume = 0; resume < 2; resume++) {
+        ck_assert_int_eq(weld_run_folder_open(out, "r.yaml", resume, &f, &err),
+                         WELD_ERROR_ARGUMENT);
+        ck_assert_msg(strstr(err.message, words) != NULL, "%s: %s", words, err.message);
+    }
+}
+
+START_TEST(what_takes_the_place_of_a_file_of_the_run_is_told_at_the_start) {
+    static const char *const names[] = {"recipe.yaml", "metrics.jsonl",   "last.h5",
+                                        "best.h5",     "evaluation.json", "epoch-3.h5"};
+    weld_run_folder f;
+    make_base();
+    ck_assert_int_eq(mkdir(test_path(&base, "a"), 0777), 0);
+    ck_assert_int_eq(mkdir(out = test_path(&base, "a/b"), 0777), 0);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char path[512], words[96];
+        snprintf(path, sizeof path, "%s/%s", out, names[i]);
+        ck_assert_int_eq(symlink("../../victim", path), 0);
+        snprintf(words, sizeof words, "%s: is a link, which is not followed", names[i]);
+        refuse(words);
+        unlink(path);
+        ck_assert_int_eq(mkdir(path, 0777), 0);
+        snprintf(words, sizeof words, "%s: exists and is not a file: remove it", names[i]);
+        refuse(words);
+        rmdir(path);
+        ck_assert_int_eq(mkfifo(path, 0666), 0);
+        refuse(words);
+        unlink(path);
+    }
+    ck_assert_int_eq(weld_run_folder_open(out, "r.yaml", false, &f, &err), WELD_OK);
     weld_run_folder_close(&f);
     test_folder_remove(base);
 }
@@ -135,6 +174,7 @@ START_TEST(the_newest_checkpoints_of_epochs_are_kept) {
 END_TEST
 
 RUN_SUITE("train/run_folder", a_folder_is_made_with_its_parents_and_used_by_one_run_at_a_time,
-          a_folder_that_holds_a_run_wants_resume, without_a_name_the_recipe_gives_one,
-          runs_of_the_same_second_have_folders_of_their_own, a_path_that_cannot_be_made_is_named,
-          the_newest_checkpoints_of_epochs_are_kept)
+          a_folder_that_holds_a_run_wants_resume,
+          what_takes_the_place_of_a_file_of_the_run_is_told_at_the_start,
+          without_a_name_the_recipe_gives_one, runs_of_the_same_second_have_folders_of_their_own,
+          a_path_that_cannot_be_made_is_named, the_newest_checkpoints_of_epochs_are_kept)

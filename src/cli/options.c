@@ -421,8 +421,24 @@ static bool is_same_output(const char *a, const char *b) {
     return cli_is_same_file(a, b) || (strcmp(a, b) == 0 && weld_file_look(a, &of_a) != 0);
 }
 
-/* What is written must not take the place of what is read: a photo, a checkpoint with its branches;
- * nor of what a run goes on from, which training alone writes over. */
+/* It is training's alone to write over what a run goes on from. */
+static void check_replaced(const cli_call *call, const char *name, const char *path) {
+    bool goes_on;
+    weld_error err;
+    if (weld_model_file_goes_on(path, &goes_on, &err)) {
+        cli_say("weld: %s", err.message);
+        exit(CLI_FAILED);
+    }
+    if (goes_on) {
+        cli_usage(call,
+                  "--%s %s: is a checkpoint that training goes on from, and would be lost: name "
+                  "another file, or remove it",
+                  name, path);
+    }
+}
+
+/* What is written must not take the place of what is read: a photo, a checkpoint with its branches.
+ */
 static void check_output(const cli_call *call, const expanded *e, size_t output) {
     const char *name = e->options[output].name, *path = text_of(&e->options[output]);
     for (int i = 0; i < call->count; i++) {
@@ -432,12 +448,7 @@ static void check_output(const cli_call *call, const expanded *e, size_t output)
                       name, path);
         }
     }
-    if (weld_model_file_goes_on(path)) {
-        cli_usage(call,
-                  "--%s %s: is a checkpoint that training goes on from, and would be lost: name "
-                  "another file, or remove it",
-                  name, path);
-    }
+    check_replaced(call, name, path);
     for (size_t i = 0; i < e->count; i++) {
         const cli_option *o = &e->options[i];
         const char *other = i == output ? NULL : text_of(o);

@@ -357,12 +357,17 @@ void weld_model_file_free(weld_model_file *mf) {
 
 /* --- Is it one to go on from? --- */
 
-bool weld_model_file_goes_on(const char *path) {
+weld_status weld_model_file_goes_on(const char *path, bool *goes_on, weld_error *err) {
     weld_store *s;
-    if (weld_file_kind_of(path) != WELD_FILE_CHECKPOINT || weld_store_open(path, &s, NULL)) {
-        return false;
+    *goes_on = false;
+    if (weld_file_kind_of(path) != WELD_FILE_CHECKPOINT) {
+        return WELD_OK;
     }
-    const bool found = has_group(s, WELD_GROUP_MOMENT1 "/");
+    const weld_status status = weld_store_open(path, &s, err);
+    if (status) {
+        return status == WELD_ERROR_MEMORY ? status : WELD_OK;
+    }
+    *goes_on = has_group(s, WELD_GROUP_MOMENT1 "/");
     weld_store_free(s);
-    return found;
+    return WELD_OK;
 }

@@ -15,7 +15,7 @@ weld_status cli_preview(cli_call *call, weld_error *err) {
     const char *seed = NULL;
     int samples = 32, epoch = 1;
     const cli_option options[] = {
-        {"output", 'o', CLI_OUTPUT_NEEDED, &o.out, "SHEET.png", "the contact sheet"},
+        {"output", 'o', CLI_OUTPUT_NEEDED, &o.out, "SHEET.png", "the contact sheet (.png or .jpg)"},
         {"count", 0, CLI_COUNT, &samples, "N", "samples (32)"},
         {"epoch", 0, CLI_COUNT, &epoch, "N", "of which epoch, from 1 (1)"},
         {"seed", 0, CLI_TEXT, &seed, "N", "in place of the recipe's train.seed"},

@@ -5,9 +5,11 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/locale.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "images/contact_sheet.h"
+#include "images/decode.h"
 #include "images/encode_png.h"
 #include "formats/file.h"
 #include "train/draw_sample.h"
@@ -15,7 +17,7 @@
 #include "train/run_data.h"
 #include "train/say.h"
 
-enum { COLUMNS = 8, CAPTION_SIZE = 256 };
+enum { COLUMNS = 8, CAPTION_SIZE = 256, QUALITY = 95 /* of a JPEG: captions stay sharp */ };
 
 typedef struct preview {
     weld_run_data data;
@@ -30,7 +32,7 @@ typedef struct preview {
     weld_mix *mixes;    /* of one batch */
     bool shows_mixed;   /* one of the batches that are drawn is mixed */
     weld_image sheet;
-    weld_bytes png;
+    weld_bytes file;
 } preview;
 
 static weld_status allocate(preview *p, weld_sheet_size largest, weld_error *err) {
@@ -153,6 +155,15 @@ static weld_status load(preview *p, const weld_preview_options *o, weld_preview_
     return WELD_OK;
 }
 
+/* As the ending says: a JPEG, or else a PNG, which loses nothing. */
+static weld_status encode(const weld_image *sheet, const char *out, weld_bytes *file,
+                          weld_error *err) {
+    const char *dot = strrchr(out, '.');
+    return dot && (weld_strcasecmp(dot, ".jpg") == 0 || weld_strcasecmp(dot, ".jpeg") == 0)
+               ? weld_encode_jpeg(sheet, QUALITY, file, err)
+               : weld_encode_png(sheet, file, err);
+}
+
 weld_status weld_preview(const weld_preview_options *options, weld_preview_report *out,
                          weld_error *err) {
     preview *p = weld_alloc(1, sizeof *p);
@@ -165,15 +176,15 @@ weld_status weld_preview(const weld_preview_options *options, weld_preview_repor
     status = status ? status
                     : weld_contact_sheet(&p->data.recipe.data.preprocessing, p->images, p->sizes,
                                          p->lines, p->count, COLUMNS, &p->sheet, err);
-    status = status ? status : weld_encode_png(&p->sheet, &p->png, err);
-    status = status ? status : weld_file_write(options->out, p->png.data, p->png.size, err);
+    status = status ? status : encode(&p->sheet, options->out, &p->file, err);
+    status = status ? status : weld_file_write(options->out, p->file.data, p->file.size, err);
     report.samples = p->count;
     report.several_sizes = p->data.recipe.data.size_count > 1;
     report.caption_help = p->data.task ? p->data.task->caption_help : "";
     report.width = p->sheet.width;
     report.height = p->sheet.height;
     *out = report;
-    weld_bytes_free(&p->png);
+    weld_bytes_free(&p->file);
     weld_image_free(&p->sheet);
     weld_free(p->mixes);
     weld_free(p->lines);

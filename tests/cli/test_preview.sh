@@ -21,6 +21,9 @@ tar cf photos.tar -C photos $(ls photos)
 works "preview" "$WELD" preview small.yaml -o sheet.png --count 10
 prints "it tells what it drew" "^sheet.png: the first 10 samples of epoch 1, 950 x [0-9]+ pixels$"
 holds "the sheet is a PNG" sh -c 'head -c 8 sheet.png | od -An -c | grep -q "211 *P *N *G"'
+works "a preview by the name of a JPEG" "$WELD" preview small.yaml -o sheet.jpg --count 10
+works "is one" "$WELD" inspect sheet.jpg
+prints "as inspect sees it" "^sheet.jpg: a JPEG image$"
 works "the same again, with one thread" "$WELD" preview small.yaml -o again.png --count 10 --threads 1
 same "gives the same file" sheet.png again.png
 works "another epoch" "$WELD" preview small.yaml -o epoch.png --count 10 --epoch 2

@@ -5,6 +5,8 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/text.h"
+#include "formats/file.h"
 #include "graph/plan.h"
 #include "train/best.h"
 #include "train/checkpoint.h"
@@ -315,6 +317,16 @@ static void tell_result(const weld_trainer *t, weld_train_result *out) {
     out->seconds = t->state.elapsed_seconds;
 }
 
+/* What a full disk or a device ends can go on: no checkpoint is lost by it. */
+static void tell_way_on(const weld_trainer *t, weld_error *err) {
+    const char *last = t->record.folder.last;
+    bool is_there = false;
+    if (!t->ranks.group && last && !weld_file_is_there(last, &is_there, NULL) && is_there) {
+        weld_append(err->message, sizeof err->message,
+                    ": once that is mended --resume goes on from %s", last);
+    }
+}
+
 weld_status weld_train_run(const weld_train_settings *settings, weld_train_result *result,
                            weld_error *err) {
     weld_train_result done = {.interrupted = false};
@@ -331,6 +343,9 @@ weld_status weld_train_run(const weld_train_settings *settings, weld_train_resul
     }
     status = status ? status : run_epochs(&t, &done.interrupted, err);
     status = status ? status : weld_ranks_settle(&t, WELD_OK, err);
+    if (status == WELD_ERROR_IO) {
+        tell_way_on(&t, err);
+    }
     tell_result(&t, &done);
     weld_trainer_close(&t);
     if (result) {

@@ -35,7 +35,11 @@ static weld_status make_folders(const char *path, bool *made, weld_error *err) {
             }
         }
     }
-    return WELD_OK;
+    struct stat info;
+    return stat(path, &info) == 0 && !S_ISDIR(info.st_mode)
+               ? weld_fail(err, WELD_ERROR_ARGUMENT,
+                           "%s: is a file: --out names the folder of a run", path)
+               : WELD_OK;
 }
 
 /* `number`: 1, or more where runs of the same second have the others. */

@@ -130,7 +130,14 @@ refuses "a second run into a folder in use" "busy" "$WELD" train good.yaml --out
 kill -KILL $pid
 wait $pid 2> /dev/null
 
+refuses "a file in the place of a run's folder" "^weld: good.yaml: is a file: --out names the folder of a run$" \
+    "$WELD" train good.yaml --out good.yaml
+
 # A full disk: the old checkpoint stays whole.
+blocks=$(($(wc -c < run/last.h5) / 512 + 8))
+run sh -c "ulimit -f $blocks; exec \"\$0\" \"\$@\"" "$WELD" train good.yaml --out limited --set train.epochs=500
+is "a file that cannot be written ends a run" "$status" 1
+says "which can go on" "^weld: limited/.*: once that is mended --resume goes on from limited/last.h5$"
 if mkdir tiny && mount -t tmpfs -o size=600k none tiny 2> /dev/null; then
     refuses "a full disk" "tiny/.*(space|disk)" "$WELD" train good.yaml --out tiny/run --set train.epochs=50 \
         --set "model.channels=[48, 96]"

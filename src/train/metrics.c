@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 #include "base/error.h"
 #include "base/memory.h"
@@ -239,5 +240,13 @@ weld_status weld_metrics_sync(weld_metrics *m, int64_t *offset, weld_error *err)
         return fail_io(m->path, "cannot be brought to the disk", err);
     }
     *offset = m->offset;
+    return WELD_OK;
+}
+
+weld_status weld_metrics_tail(const weld_metrics *m, int64_t *tail, weld_error *err) {
+    char text[2 * ROW_SIZE];
+    const size_t size = m->offset < (int64_t)sizeof text ? (size_t)m->offset : sizeof text;
+    WELD_TRY(weld_file_read_at(m->file, m->path, text, size, (uint64_t)m->offset - size, err));
+    *tail = (int64_t)(XXH3_64bits(text, size) >> 1);
     return WELD_OK;
 }

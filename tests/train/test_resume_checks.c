@@ -391,6 +391,25 @@ START_TEST(a_last_that_is_none_is_told_with_what_there_is_to_go_on_from) {
 }
 END_TEST
 
+#define OTHER_ROWS "metrics.jsonl: its rows are not those that stood there when last.h5 was written"
+
+/* One more digit in a time, as another run of the same recipe has it. */
+START_TEST(a_log_of_another_run_than_the_checkpoint_is_told) {
+    set_up();
+    run_well((run_options){.out = "a", .stop_at = STEPS_PER_EPOCH + 2});
+    run_well((run_options){.out = "a", .resume = true, .stop_at = STEPS_PER_EPOCH + 3});
+    ck_assert_ptr_null(strstr(seen.messages, OTHER_ROWS));
+    char *log = read_text(in_base("a/metrics.jsonl"));
+    char *digit = strrchr(log, '}') - 1;
+    *digit = *digit == '9' ? '8' : '9';
+    write_text(in_base("a/metrics.jsonl"), log);
+    free(log);
+    run_well((run_options){.out = "a", .resume = true});
+    ck_assert_msg(strstr(seen.messages, OTHER_ROWS) != NULL, "%s", seen.messages);
+    tear_down();
+}
+END_TEST
+
 START_TEST(zeros_at_the_end_of_the_log_are_cut_off) {
     set_up();
     run_well((run_options){.out = "a", .stop_at = STEPS_PER_EPOCH + 2});
@@ -423,4 +442,4 @@ RUN_SUITE("train/resume_checks", scores_of_one_run_are_all_of_the_same_images,
           data_that_were_moved_are_found_where_it_is_said,
           a_run_without_any_checkpoint_begins_anew_only_where_there_was_none,
           a_last_that_is_none_is_told_with_what_there_is_to_go_on_from,
-          zeros_at_the_end_of_the_log_are_cut_off)
+          a_log_of_another_run_than_the_checkpoint_is_told, zeros_at_the_end_of_the_log_are_cut_off)

@@ -244,6 +244,7 @@ typedef struct weld_comparison {
     int64_t images;
     double largest_output;     /* magnitude, of the first network; for classification of a logit */
     double largest_difference; /* of any output */
+    int64_t skipped;           /* images that could not be read */
     int64_t left_out;          /* images of classes that the network does not know */
     int64_t same_answer;       /* images for which they come to the same: the same class */
     bool labelled;             /* images came from a data set with labels: the scores hold */

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "cli/progress.h"
 #include "datasets/boxes.h"
 #include "datasets/tell.h"
 #include "formats/file.h"
@@ -161,7 +162,7 @@ static weld_status adopt(const cli_data_request *r, const weld_model *m, const w
 
 weld_status cli_open_data(const cli_data_request *r, const weld_model *m, weld_model_data *out,
                           weld_error *err) {
-    *out = (weld_model_data){.ds = NULL};
+    *out = (weld_model_data){.bad_image = cli_bad_image};
     if (!r->path) {
         return WELD_OK;
     }

@@ -17,6 +17,9 @@ void cli_print_comparison(const weld_comparison *c) {
     if (c->answer_word) {
         printf("; same %s for %lld", c->answer_word, (long long)c->same_answer);
     }
+    if (c->skipped) {
+        printf("; %lld skipped", (long long)c->skipped);
+    }
     putchar('\n');
     if (c->left_out) {
         printf("left out: %lld %s of classes that the network does not know\n",

@@ -79,7 +79,9 @@ bool cli_evaluation_progress(void *arg, int64_t done, int64_t total) {
 
 void cli_bad_image(void *arg, int64_t index, const char *reason) {
     (void)index;
-    cli_progress_end(arg);
+    if (arg) {
+        cli_progress_end(arg);
+    }
     fprintf(stderr, "weld: skipped: %s\n", reason);
 }
 

@@ -26,7 +26,7 @@ void cli_progress_end(cli_progress *p);
 /* "1:02:03" or "2:03". */
 const char *cli_duration(double seconds, char *text, size_t size);
 
-/* For evaluators and others; arg is a cli_progress, of the last may be NULL. */
+/* For evaluators and others; arg is a cli_progress, of the latter two may be NULL. */
 bool cli_evaluation_progress(void *arg, int64_t done, int64_t total);
 void cli_bad_image(void *arg, int64_t index, const char *reason);
 void cli_message(void *arg, const char *text);

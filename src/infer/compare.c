@@ -24,6 +24,7 @@ typedef struct side {
 /* Both, and what they have said so far. */
 typedef struct pair {
     const weld_task *task;
+    const weld_model_data *data;
     side before, after;
     weld_comparison sum;
     weld_comparison
@@ -159,13 +160,24 @@ static weld_score take_score(const weld_task *task, const side *s) {
     return weld_task_score(task, 0, e.scores[0]);
 }
 
-static weld_status compare_images(pair *p, const weld_model *m, const weld_dataset *ds, int threads,
-                                  weld_loader **loader, weld_error *err) {
+static void skip_image(void *arg, int64_t index, const char *reason) {
+    pair *p = arg;
+    p->sum.skipped++;
+    if (p->data->bad_image) {
+        p->data->bad_image(NULL, index, reason);
+    }
+}
+
+static weld_status compare_images(pair *p, const weld_model *m, int threads, weld_loader **loader,
+                                  weld_error *err) {
+    const weld_dataset *ds = p->data->ds;
     weld_loader_options options = {.preprocessing = m->file.preprocessing,
                                    .augmentation = weld_augmentation_defaults(),
                                    .batch_size = BATCH,
                                    .annotation = p->task->annotation,
-                                   .threads = threads};
+                                   .threads = threads,
+                                   .bad_image = skip_image,
+                                   .bad_image_arg = p};
     options.augmentation.kind = WELD_AUGMENT_NONE;
     WELD_TRY(open_tally(p->task, ds, &p->before, err));
     WELD_TRY(open_tally(p->task, ds, &p->after, err));
@@ -192,9 +204,10 @@ weld_status weld_model_compare(const weld_model *before, const weld_model *after
     pair p;
     weld_loader *loader = NULL;
     weld_status status = open_pair(before, after, BATCH, threads, &p, err);
+    p.data = data;
     p.sum.left_out = data->adopted.left_out;
     if (!status && data->ds) {
-        status = compare_images(&p, before, data->ds, threads, &loader, err);
+        status = compare_images(&p, before, threads, &loader, err);
     }
     for (int done = 0; !status && !data->ds && done < NOISE_IMAGES; done += BATCH) {
         fill_noise(&p, (uint64_t)done);

@@ -2,12 +2,15 @@
 #ifndef WELD_INFER_MODEL_DATA_H
 #define WELD_INFER_MODEL_DATA_H
 
+#include "data/loader.h"
 #include "infer/model.h"
 
 /* Zero: none, which is of no use but to weld_model_compare and what is above it. */
 typedef struct weld_model_data {
     weld_dataset *ds;
     weld_adoption adopted;
+    weld_bad_image_function
+        *bad_image; /* hears of those that weld_model_compare meets; may be NULL */
 } weld_model_data;
 
 /* path NULL: none. m must outlive it. */

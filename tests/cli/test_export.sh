@@ -78,6 +78,16 @@ stride=$(sed -nE 's/^outputs +stride([0-9]+) .*/\1/p' stdout)
 works "export one of them" "$WELD" export deploy.h5 -o maps.onnx --features --strides "$stride"
 prints "it is told" "^outputs +stride$stride \[batch, [0-9]+, [0-9]+, [0-9]+\]$"
 
+cp -r photos damaged
+head -c 100 photos/class_b/0000.jpg > damaged/class_b/0000.jpg
+for out in cut.safetensors cut.onnx; do
+    works "verify on what can be read: $out" "$WELD" export net.h5 -o $out --verify damaged
+    prints "and say how many cannot" "verified on 9 images: .*; 1 skipped"
+    is "and which" "$(grep -c "^weld: skipped: damaged/class_b/0000.jpg: truncated JPEG" stderr)" 1
+done
+works "so does reparam" "$WELD" reparam net.h5 -o cut.h5 --verify damaged
+says "by name" "^weld: skipped: damaged/class_b/0000.jpg: truncated JPEG"
+
 # What has no meaning.
 refuses "an operator set that is too old" "bad.onnx: opset 8 is not known: files can be of 9 to " "$WELD" export net.h5 -o bad.onnx --opset 8
 refuses "an operator set that is not known" "bad.onnx: opset 99 is not known" "$WELD" export net.h5 -o bad.onnx --opset 99

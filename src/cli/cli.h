@@ -121,6 +121,9 @@ void cli_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 _Noreturn void cli_usage(const cli_call *call, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* That something could not be printed, for the reason `code` (an errno): cli_finish_output says so.
+ */
+void cli_output_is_lost(int code);
 /* Have what was printed so far arrive. */
 void cli_flush_output(void);
 /* To be called last: the exit status, which is CLI_FAILED where something that was printed could

@@ -64,7 +64,9 @@ static weld_status inspect_network(inspection *in, weld_error *err) {
     weld_status status = cli_open_model(in->path, &in->model, &m, err);
     if (status) {
         weld_error reason = *err;
-        return graph || !foreign ? status : list_tensors(in, reason.message, err);
+        return graph || !foreign || status == WELD_ERROR_MEMORY
+                   ? status
+                   : list_tensors(in, reason.message, err);
     }
     if (!graph && (!in->tensors || in->json)) {
         inspect_model(in, m);
@@ -86,11 +88,12 @@ static weld_status inspect_network(inspection *in, weld_error *err) {
 /* --- Which sort of file? ---------------------------------------------------------------------- */
 
 /* A recipe has no names of classes at its top. */
-static bool is_data_yaml(const char *path) {
+static weld_status is_data_yaml(const char *path, bool *is_one, weld_error *err) {
     weld_data_yaml yaml;
-    const bool is_one = weld_data_yaml_read(path, &yaml, NULL) == WELD_OK;
+    const weld_status status = weld_data_yaml_read(path, &yaml, NULL);
     weld_data_yaml_free(&yaml);
-    return is_one;
+    *is_one = !status;
+    return status == WELD_ERROR_MEMORY ? weld_fail_memory(err, path) : WELD_OK;
 }
 
 typedef struct sort {
@@ -99,41 +102,53 @@ typedef struct sort {
 } sort;
 
 static const sort of_network = {"a network", inspect_network};
+static const sort of_data = {"a data set", inspect_dataset};
+static const sort of_recipe = {"a recipe", inspect_recipe};
 static const sort of_cache = {"what a teacher said", inspect_cache};
 static const sort of_partial_cache = {"an unfinished cache", inspect_partial_cache};
 
 /* Recipes, lists and annotations are texts like any other, but for their names. */
-static sort sort_of_text(const char *path, const char *ending) {
+static weld_status find_sort_of_text(const char *path, const char *ending, sort *out,
+                                     weld_error *err) {
+    bool is_data = weld_strcasecmp(ending, ".csv") == 0 || weld_strcasecmp(ending, ".json") == 0;
+    *out = is_data ? of_data : of_network;
     if (strcmp(ending, ".yaml") == 0 || strcmp(ending, ".yml") == 0) {
-        return is_data_yaml(path) ? (sort){"a data set", inspect_dataset}
-                                  : (sort){"a recipe", inspect_recipe};
+        WELD_TRY(is_data_yaml(path, &is_data, err));
+        *out = is_data ? of_data : of_recipe;
     }
-    return weld_strcasecmp(ending, ".csv") == 0 || weld_strcasecmp(ending, ".json") == 0
-               ? (sort){"a data set", inspect_dataset}
-               : of_network;
+    return WELD_OK;
 }
 
-static sort sort_of(const inspection *in) {
+static weld_status find_sort(const inspection *in, sort *out, weld_error *err) {
     const char *dot = strrchr(in->path, '.');
+    bool is_cache = false;
+    *out = of_network;
     switch (in->kind) {
     case WELD_FILE_PACKED:
     case WELD_FILE_FOLDER:
     case WELD_FILE_TAR:
     case WELD_FILE_COMPRESSED:
-        return (sort){"a data set", inspect_dataset};
+        *out = of_data;
+        return WELD_OK;
     case WELD_FILE_NPY:
-        return (sort){"an array", inspect_array};
+        *out = (sort){"an array", inspect_array};
+        return WELD_OK;
     case WELD_FILE_JPEG:
     case WELD_FILE_PNG:
     case WELD_FILE_WEBP:
-        return (sort){"an image", inspect_image};
+        *out = (sort){"an image", inspect_image};
+        return WELD_OK;
     case WELD_FILE_SAFETENSORS: /* as tensors, a cache is a file like any other */
         if (weld_logit_cache_is_partial(in->path, NULL)) {
-            return of_partial_cache;
+            *out = of_partial_cache;
+            return WELD_OK;
         }
-        return !in->tensors && inspect_is_cache(in->path) ? of_cache : of_network;
+        WELD_TRY(in->tensors ? WELD_OK : inspect_is_cache(in->path, &is_cache, err));
+        *out = is_cache ? of_cache : of_network;
+        return WELD_OK;
     default:
-        return in->kind == WELD_FILE_UNKNOWN && dot ? sort_of_text(in->path, dot) : of_network;
+        return in->kind == WELD_FILE_UNKNOWN && dot ? find_sort_of_text(in->path, dot, out, err)
+                                                    : WELD_OK;
     }
 }
 
@@ -179,7 +194,8 @@ weld_status cli_inspect(cli_call *call, weld_error *err) {
     in.path = call->arguments[0];
     in.kind = weld_file_kind_of(in.path);
     WELD_TRY(check_readable(&in, err));
-    sort s = sort_of(&in);
+    sort s;
+    WELD_TRY(find_sort(&in, &s, err));
     const char *option = misplaced(&in, s);
     if (option) {
         return weld_fail(err, WELD_ERROR_ARGUMENT, "%s: is %s: leave out --%s", in.path, s.name,

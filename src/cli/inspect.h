@@ -41,6 +41,8 @@ void inspect_checked(inspection *in, bool by_checksum, const char *read, ...)
     __attribute__((format(printf, 3, 4)));
 /* A JSON text, each member a line under `title`; any other text as it is. NULL: no fact. */
 void inspect_text(inspection *in, const char *title, const char *text);
+/* Of a file's text that may be JSON; NULL: it is none. */
+json_t *inspect_read_json(const char *text);
 json_t *inspect_shape(const weld_shape *shape);
 /* Print a text from outside, without characters that would move a terminal's cursor. */
 void inspect_print(const char *text);
@@ -60,7 +62,7 @@ weld_status inspect_check_state_dict(inspection *in, const weld_state_dict *s, w
 /* A folder of class folders, an archive of them, or a packed file. */
 weld_status inspect_dataset(inspection *in, weld_error *err);
 /* What a teacher said of images (weld distill-cache). */
-bool inspect_is_cache(const char *path);
+weld_status inspect_is_cache(const char *path, bool *is_one, weld_error *err);
 weld_status inspect_cache(inspection *in, weld_error *err);
 /* One that is not finished yet. */
 weld_status inspect_partial_cache(inspection *in, weld_error *err);

@@ -9,11 +9,13 @@
 
 enum { MOST_NAMED = 20 };
 
-bool inspect_is_cache(const char *path) {
+weld_status inspect_is_cache(const char *path, bool *is_one, weld_error *err) {
     weld_logit_cache *c;
-    const bool is_one = weld_logit_cache_open(path, &c, NULL) == WELD_OK;
+    weld_error reason;
+    const weld_status status = weld_logit_cache_open(path, &c, &reason);
     weld_logit_cache_free(c);
-    return is_one;
+    *is_one = !status;
+    return status == WELD_ERROR_MEMORY ? weld_fail_memory(err, path) : WELD_OK;
 }
 
 /* Rows that are damaged, of which the first few are named in `reasons`, and those that say nothing

@@ -1,5 +1,6 @@
 /* Facts about a file, for people or as JSON; see inspect.h. */
 #define _GNU_SOURCE /* vasprintf */
+#include <errno.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -16,10 +17,15 @@
 
 enum { KEY_SIZE = 64, CLASS_COLUMNS = 28 };
 
-void inspect_print(const char *text) {
-    for (const unsigned char *at = (const unsigned char *)text; *at; at++) {
-        putchar(*at < ' ' || *at == 127 ? '?' : *at);
+static void print_bytes(const char *text, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        const unsigned char byte = (unsigned char)text[i];
+        putchar(byte < ' ' || byte == 127 ? '?' : byte);
     }
+}
+
+void inspect_print(const char *text) {
+    print_bytes(text, strlen(text));
 }
 
 void inspect_print_class(const char *name, int64_t count) {
@@ -34,6 +40,8 @@ static void print_format(const char *format, va_list args) {
     if (vasprintf(&text, format, args) >= 0) {
         inspect_print(text);
         weld_free(text);
+    } else {
+        cli_output_is_lost(ENOMEM);
     }
     putchar('\n');
 }
@@ -107,35 +115,46 @@ json_t *inspect_shape(const weld_shape *shape) {
 }
 
 static void print_member(const char *key, json_t *value) {
-    char *text = json_is_string(value)
-                     ? weld_strdup(json_string_value(value))
-                     : weld_json_dump(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
+    char *dumped = json_is_string(value)
+                       ? NULL
+                       : weld_json_dump(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
+    const char *text = json_is_string(value) ? json_string_value(value) : dumped;
+    if (!text) {
+        cli_output_is_lost(ENOMEM);
+        return;
+    }
     fputs("    ", stdout);
     inspect_print(key);
     printf("%*s", (int)(strlen(key) < 24 ? 24 - strlen(key) : 1), "");
-    inspect_print(text ? text : "");
+    inspect_print(text);
     putchar('\n');
-    free(text);
+    weld_free(dumped);
 }
 
 static void print_lines(const char *text) {
     while (*text) {
-        size_t length = strcspn(text, "\n");
-        char *line = strndup(text, length);
+        const size_t length = strcspn(text, "\n");
         fputs("    ", stdout);
-        inspect_print(line ? line : "");
+        print_bytes(text, length);
         putchar('\n');
-        free(line);
         text += length + (text[length] == '\n');
     }
+}
+
+json_t *inspect_read_json(const char *text) {
+    weld_json_fault fault = {WELD_OK};
+    json_t *value = strlen(text) <= WELD_JSON_MAX ? weld_json_tree_of(text, &fault) : NULL;
+    if (!value && fault.status == WELD_ERROR_MEMORY) {
+        cli_output_is_lost(ENOMEM);
+    }
+    return value;
 }
 
 void inspect_text(inspection *in, const char *title, const char *text) {
     if (!text || !*text) {
         return;
     }
-    weld_json_fault fault;
-    json_t *object = strlen(text) <= WELD_JSON_MAX ? weld_json_tree_of(text, &fault) : NULL;
+    json_t *object = inspect_read_json(text);
     if (in->json) {
         inspect_fact(in, title, object ? object : weld_json_name(text), NULL);
         return;

@@ -5,7 +5,6 @@
 
 #include "base/statistics.h"
 #include "base/text.h"
-#include "formats/json_tree.h"
 #include "cli/inspect.h"
 #include "cli/input_options.h"
 #include "formats/json_text.h"
@@ -193,8 +192,7 @@ static void say_trained(inspection *in, const weld_model_file *f) {
 
 /* As train.best ema leaves best.h5. */
 static bool is_average(const weld_model_file *f) {
-    weld_json_fault fault;
-    json_t *summary = f->summary ? weld_json_tree_of(f->summary, &fault) : NULL;
+    json_t *summary = f->summary ? inspect_read_json(f->summary) : NULL;
     const bool is = json_object_get(summary, WELD_SUMMARY_WEIGHTS) != NULL;
     json_decref(summary);
     return is;

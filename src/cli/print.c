@@ -40,12 +40,16 @@ json_t *cli_size_json(int height, int width) {
 
 static int lost; /* an errno: why what was printed before did not arrive */
 
+void cli_output_is_lost(int code) {
+    lost = lost ? lost : code;
+}
+
 void cli_print_json_as(const json_t *json, size_t flags) {
     char *text = weld_json_dump(json, flags);
     if (text) {
         puts(text);
     } else {
-        lost = ENOMEM;
+        cli_output_is_lost(ENOMEM);
     }
     weld_free(text);
 }

@@ -65,6 +65,30 @@ survives reparam reparam run/best.h5 -o out/file
 survives import import x.safetensors -o out/file
 survives pack pack photos -o out/file
 survives distill-cache distill-cache small.yaml --teacher run/best.h5 -o out/file.safetensors
+
+# shows NAME ARGUMENTS...: inspect, with the failure at numbers spread over its allocations, prints all of it or says that memory is short.
+shows() {
+    what=$1
+    shift
+    WELD_CALLS=$WORK/calls works "inspect: $what" "$FAILING" inspect "$@"
+    cp stdout shown
+    count=$(sed -n "s/^malloc //p" calls)
+    bad=
+    for share in 2 5 10 25 40 50 60 70 80 85 90 93 95 97 98 99 100; do
+        number=$((count * share / 100))
+        WELD_FAIL="malloc $number 12" run "$FAILING" inspect "$@"
+        case $status in
+        0) cmp -s stdout shown || bad="$bad $number: prints other facts;" ;;
+        1) tail -n 1 stderr | grep -qi memory || bad="$bad $number: $(tail -n 1 stderr);" ;;
+        *) bad="$bad $number: exit status $status;" ;;
+        esac
+    done
+    is "inspect: $what: shown, or an error of memory" "$bad" ""
+}
+shows "a checkpoint" run/best.h5
+shows "a foreign file" x.safetensors
+shows "its tensors as JSON" x.safetensors --tensors --json
+shows "a recipe" run/recipe.yaml
 works "report" "$WELD" report run -o whole
 survives report report run -o out/file
 finish

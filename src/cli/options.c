@@ -65,14 +65,20 @@ static void print_help(const cli_command *command, const cli_option *options, si
     printf("  %-26s %s\n", "--help", "show this and stop");
 }
 
+/* As of a recipe's keys: 1e9 is one, too. */
 static int read_count(const cli_call *call, const cli_option *option, const char *text) {
-    char *end;
-    errno = 0;
-    long number = strtol(text, &end, 10);
-    if (errno || end == text || *end || number < 1 || number > INT_MAX) {
-        cli_usage(call, "--%s wants a whole number from 1, not '%s'", option->name, text);
+    static const weld_key key = {.type = WELD_KEY_INTEGER,
+                                 .size = sizeof(int),
+                                 .min_count = 1,
+                                 .max_count = 1,
+                                 .min = 1,
+                                 .max = INT_MAX};
+    int count;
+    if (weld_key_set(&key, &count, text, NULL) != WELD_OK) {
+        cli_usage(call, "--%s wants a whole number from 1 to %d, not '%s'", option->name, INT_MAX,
+                  text);
     }
-    return (int)number;
+    return count;
 }
 
 /* Ranks that share a host's cpus are told by what they say of each other. */

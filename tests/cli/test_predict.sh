@@ -33,6 +33,9 @@ same "a list on standard input" by_folder by_list
 printf 'in/\r\n' > folders
 sh -c "'$WELD' predict run/last.h5 -k 1 - < folders > by_list 2> stderr"
 same "a list may name folders" by_folder by_list
+sh -c "'$WELD' predict run/last.h5 in -k 1e0 --max-pixels 1e8 > by_list 2> stderr"
+same "numbers may be as in recipes" by_folder by_list
+misused "but are whole" "--top wants a whole number from 1 to 2147483647, not '1e-1'" "$WELD" predict run/last.h5 in -k 1e-1
 mkdir empty
 refuses "a folder without images is an error" "empty: there is no JPEG, PNG or WebP image" "$WELD" predict run/last.h5 empty
 refuses "and so is an empty list" "standard input: names no image" "$WELD" predict run/last.h5 -

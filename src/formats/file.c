@@ -159,15 +159,17 @@ weld_status weld_file_open_kept(const char *path, mode_t mode, int *descriptor, 
         return weld_fail(err, WELD_ERROR_ARGUMENT,
                          "%s: is a link, which is not followed: put the file itself there", path);
     }
-    if (fd < 0 || weld_file_look_at(fd, &info) != 0) {
+    if ((fd < 0 && errno != EISDIR) || (fd >= 0 && weld_file_look_at(fd, &info) != 0)) {
         weld_status status = weld_file_fail(err, path, "open", errno);
         if (fd >= 0) {
             close(fd);
         }
         return status;
     }
-    if (!S_ISREG(info.st_mode)) {
-        close(fd);
+    if (fd < 0 || !S_ISREG(info.st_mode)) {
+        if (fd >= 0) {
+            close(fd);
+        }
         return weld_fail(err, WELD_ERROR_ARGUMENT, "%s: exists and is not a file: remove it", path);
     }
     *descriptor = fd;

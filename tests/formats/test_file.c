@@ -115,6 +115,18 @@ START_TEST(what_is_not_a_file_is_refused) {
 }
 END_TEST
 
+START_TEST(a_folder_in_the_place_of_a_file_that_is_kept_open_is_called_so) {
+    test_folder folder = test_folder_create();
+    weld_error err;
+    int descriptor = -1;
+    ck_assert_int_eq(weld_file_open_kept(folder.path, 0600, &descriptor, &err),
+                     WELD_ERROR_ARGUMENT);
+    ck_assert_ptr_nonnull(strstr(err.message, "exists and is not a file: remove it"));
+    ck_assert_int_eq(descriptor, -1);
+    test_folder_remove(folder);
+}
+END_TEST
+
 START_TEST(a_missing_folder_is_named) {
     test_folder folder = test_folder_create();
     const char *path = test_path(&folder, "none/a");
@@ -275,7 +287,8 @@ END_TEST
 RUN_SUITE("formats/file", what_may_pass_is_tried_again_twice_and_nothing_else_is,
           a_file_is_replaced_whole, a_discarded_replacement_leaves_nothing,
           what_is_unfinished_can_be_removed_at_any_time, of_two_writers_the_later_stays,
-          a_link_is_followed_to_the_file, what_is_not_a_file_is_refused, a_missing_folder_is_named,
+          a_link_is_followed_to_the_file, what_is_not_a_file_is_refused,
+          a_folder_in_the_place_of_a_file_that_is_kept_open_is_called_so, a_missing_folder_is_named,
           a_file_above_the_limit_is_refused, a_write_that_does_not_fit_keeps_the_old_file,
           a_full_disk_keeps_the_old_file, a_folder_that_may_not_be_written_is_named,
           failing_allocations_leave_nothing_behind, kinds_are_told_by_content)

@@ -243,6 +243,13 @@ static weld_status check_identities(weld_trainer *t, const json_t *summary, weld
     WELD_TRY(check_identity(t, d->train, &train, &d->train_identity, err));
     WELD_TRY(check_identity(t, d->val, &val, &d->val_identity, err));
     d->val_identity = d->val ? d->val_identity : val; /* it may be evaluated again */
+    if (!d->val && val.images) {
+        weld_train_say(
+            d->settings,
+            "data.val is null: what follows is not evaluated, as the run was on %lld %s: "
+            "the best stays what it is",
+            (long long)val.images, weld_plural(val.images, "image", "images"));
+    }
     /* What was known stays so where it cannot be told today. */
     d->train_identity.sizes = d->train_identity.sizes ? d->train_identity.sizes : train.sizes;
     d->val_identity.sizes = d->val_identity.sizes ? d->val_identity.sizes : val.sizes;

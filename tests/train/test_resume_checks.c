@@ -17,6 +17,7 @@ START_TEST(scores_of_one_run_are_all_of_the_same_images) {
     run_options blind = {
         .out = "a", .resume = true, .set = {"data.val=null"}, .stop_at = STEPS_PER_EPOCH + 1};
     run_well(blind);
+    ck_assert_ptr_nonnull(strstr(seen.messages, "not evaluated, as the run was on 13 images"));
     refuse((run_options){.out = "a", .resume = true}, "resume with what the run began with");
     write_data(in_base("val.h5"), 13, 2);
     run_well((run_options){.out = "a", .resume = true});

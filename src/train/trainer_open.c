@@ -326,8 +326,8 @@ static weld_status open_files(weld_trainer *t, weld_error *err) {
         weld_metrics_open(r->folder.metrics, t->state.metrics_bytes, &r->metrics, &cut_short, err));
     if (cut_short) {
         weld_train_say(t->data.settings,
-                       "%s: ends before update %lld, after which last.h5 was written: the rest of "
-                       "the log until there is lost",
+                       "%s: ends before update %lld, after which last.h5 was written, or is of "
+                       "another run: the rest of the log until there is lost",
                        r->folder.metrics, (long long)t->state.step);
     } else {
         WELD_TRY(check_log(t, err));

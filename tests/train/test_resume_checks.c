@@ -407,6 +407,15 @@ START_TEST(a_log_of_another_run_than_the_checkpoint_is_told) {
     free(log);
     run_well((run_options){.out = "a", .resume = true});
     ck_assert_msg(strstr(seen.messages, OTHER_ROWS) != NULL, "%s", seen.messages);
+
+    /* Rows of other lengths. */
+    run_well((run_options){.out = "b", .stop_at = STEPS_PER_EPOCH + 2});
+    log = read_text(in_base("b/metrics.jsonl"));
+    memcpy(log + strlen(log) - 2, "\n{", 2);
+    write_text(in_base("b/metrics.jsonl"), log);
+    free(log);
+    run_well((run_options){.out = "b", .resume = true});
+    ck_assert_ptr_nonnull(strstr(seen.messages, "or is of another run: the rest of the log"));
     tear_down();
 }
 END_TEST

@@ -89,10 +89,10 @@ static weld_status read_numbers(const char *option, const char *text, int count,
 }
 
 /* Of a checkpoint whose moving average did better than the weights that are taken. */
-static void tell_average(const char *path, const weld_model_file *f) {
+static weld_status tell_average(const char *path, const weld_model_file *f, weld_error *err) {
     const weld_score_kind *kind = &weld_task_of(&f->config)->scores[0];
     char key[64];
-    weld_json_fault fault;
+    weld_json_fault fault = {WELD_OK};
     json_t *summary = f->ema && f->summary ? weld_json_tree_of(f->summary, &fault) : NULL;
     snprintf(key, sizeof key, WELD_SUMMARY_AVERAGE "%s", kind->key);
     const json_t *weights = json_object_get(summary, kind->key);
@@ -112,6 +112,7 @@ static void tell_average(const char *path, const weld_model_file *f) {
         }
     }
     json_decref(summary);
+    return fault.status == WELD_ERROR_MEMORY ? weld_fail_memory(err, path) : WELD_OK;
 }
 
 weld_status cli_open_model(const char *path, const cli_model_options *options, weld_model **out,
@@ -145,8 +146,8 @@ weld_status cli_open_model(const char *path, const cli_model_options *options, w
                 list->count, list->text);
     }
     if (!status) {
-        tell_average(path, &(*out)->file);
-        status = weld_model_set_precision(*out, options->precision, err);
+        status = tell_average(path, &(*out)->file, err);
+        status = status ? status : weld_model_set_precision(*out, options->precision, err);
         if (status) {
             weld_model_free(*out);
             *out = NULL;

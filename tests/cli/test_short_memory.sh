@@ -66,6 +66,21 @@ survives import import x.safetensors -o out/file
 survives pack pack photos -o out/file
 survives distill-cache distill-cache small.yaml --teacher run/best.h5 -o out/file.safetensors
 
+# A checkpoint with an average, of which people are told; nothing has been written by then.
+works "train with an average" "$WELD" train small.yaml --set train.ema_decay=0.9 --out average
+WELD_CALLS=$WORK/calls works "merge it" "$FAILING" reparam average/last.h5 --threads 1 -o whole.h5
+count=$(sed -n "s/^malloc //p" calls)
+bad=
+number=$((count / 8))
+while [ $number -lt $((count / 2)) ]; do
+    rm -rf out
+    mkdir out
+    WELD_FAIL="malloc $number 12" run "$FAILING" reparam average/last.h5 --threads 1 -o out/file
+    [ "$status" = 0 ] || [ -z "$(ls -A out)" ] || bad="$bad $number: $(tail -n 1 stderr);"
+    number=$((number + 7))
+done
+is "what an error is said of is not there" "$bad" ""
+
 # shows NAME ARGUMENTS...: inspect, with the failure at numbers spread over its allocations, prints all of it or says that memory is short.
 shows() {
     what=$1

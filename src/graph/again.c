@@ -128,7 +128,8 @@ static size_t append_repeats(insertion *in, size_t i) {
         plan->order[plan->order_count++] = in->repeats[i].node;
     }
     const weld_step whole = {.slicing = WELD_SLICE_NONE};
-    weld_step *s = append(plan, nodes > 1 ? *was : whole, nodes);
+    const weld_step sliced = {.slicing = was->slicing, .units = was->units};
+    weld_step *s = append(plan, nodes > 1 ? sliced : whole, nodes);
     if (s->slicing != WELD_SLICE_NONE) {
         weld_size_step(plan, s);
     }

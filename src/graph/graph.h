@@ -169,7 +169,8 @@ typedef struct weld_running {
     int first, count;
 } weld_running;
 
-enum { WELD_SUM_GRAIN = 16 };
+/* Rows of a large sum: what is a multiple of the strips of all products (kernels.h, gemm_at_b). */
+enum { WELD_SUM_GRAIN = 32 };
 
 /* How a cpu runs an operator: on memory that it shares with the host, by the kernels of a
  * weld_kernels. */

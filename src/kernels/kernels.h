@@ -100,7 +100,8 @@ typedef struct weld_kernels {
                         const void *packed, const void *bias, bool accumulate, void *c,
                         int64_t ldc);
     /* C[m, n] (P) = A^T B for A[k, m], B[k, n], added to C where accumulate. Meant for k much
-     * larger than m and n: weight gradients. */
+     * larger than m and n: weight gradients. Rows of C that begin and end at multiples of 32, or
+     * end with C, have the same bits when they are computed alone. */
     void (*gemm_at_b)(int64_t m, int64_t n, int64_t k, const void *a, int64_t lda, const void *b,
                       int64_t ldb, bool accumulate, void *c, int64_t ldc);
     /* C[m, n] (P) = A[m, k] B[k, n] + bias[n] (P, may be NULL): what is not rounded, as it is

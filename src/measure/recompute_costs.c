@@ -8,21 +8,19 @@
 #include "train/say.h"
 
 typedef struct costs {
-    size_t bytes; /* of the size of images that takes most */
-    double flops; /* of a step of each size */
+    size_t bytes;
+    double flops;
 } costs;
 
-/* Of one size of images, added. */
-static weld_status add_costs(const weld_model_config *config, const weld_train_step_options *o,
-                             costs *c, weld_error *err) {
+static weld_status costs_of(const weld_model_config *config, const weld_train_step_options *o,
+                            costs *c, weld_error *err) {
     const weld_session_options run = weld_train_session_options(o);
     weld_graph *g;
     weld_plan *plan;
     WELD_TRY(weld_train_step_graph(config, o, &g, err));
     const weld_status status = weld_plan_create(g, &run, &plan, err);
     if (!status) {
-        const size_t bytes = weld_plan_bytes(plan);
-        c->bytes = bytes > c->bytes ? bytes : c->bytes;
+        *c = (costs){.bytes = weld_plan_bytes(plan)};
         for (size_t at = 0; at < plan->order_count; at++) {
             double flops, moved;
             weld_profile_cost(plan, plan->order[at], &flops, &moved);
@@ -34,6 +32,11 @@ static weld_status add_costs(const weld_model_config *config, const weld_train_s
     return status;
 }
 
+static double pixels(const weld_batch_shape *s) {
+    return (double)s->count * s->height * s->width;
+}
+
+/* Of a step of the size of images that takes most. */
 static weld_status find_costs(const weld_trainer *t, weld_segments by, costs *c, weld_error *err) {
     const weld_loss_options loss = weld_run_data_loss(&t->data);
     weld_train_step_options o = weld_trainer_step_options(&t->data);
@@ -41,14 +44,14 @@ static weld_status find_costs(const weld_trainer *t, weld_segments by, costs *c,
     o.recompute = by;
     int count;
     const weld_batch_shape *shapes = weld_loader_train_shapes(t->data.loader, &count);
-    *c = (costs){.bytes = 0};
-    for (int i = 0; i < count; i++) {
-        o.batch = shapes[i].count;
-        o.height = shapes[i].height;
-        o.width = shapes[i].width;
-        WELD_TRY(add_costs(&t->data.recipe.model, &o, c, err));
+    const weld_batch_shape *most = shapes;
+    for (int i = 1; i < count; i++) {
+        most = pixels(&shapes[i]) > pixels(most) ? &shapes[i] : most;
     }
-    return WELD_OK;
+    o.batch = most->count;
+    o.height = most->height;
+    o.width = most->width;
+    return costs_of(&t->data.recipe.model, &o, c, err);
 }
 
 weld_status weld_trainer_tell_recompute(const weld_trainer *t, weld_error *err) {

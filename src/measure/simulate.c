@@ -33,6 +33,9 @@ struct weld_recording {
 static void note(void *context, int threads, int64_t count, int64_t item, double seconds) {
     weld_recording *r = context;
     r->in_items += seconds;
+    if (r->lost) {
+        return;
+    }
     if (r->runs == 0 && item == 0) {
         const loop l = {r->step, r->items.count, count, threads};
         r->lost = !weld_array_append(&r->loops, &l, 1) || r->lost;
@@ -105,6 +108,7 @@ void weld_recording_end_run(weld_recording *r) {
         weld_recording_after_step(r, r->plan->step_count);
     }
     weld_parallel_record(NULL);
+    r->differs = r->differs || (r->runs > 0 && r->loop_at != r->loops.count);
     r->runs++;
 }
 

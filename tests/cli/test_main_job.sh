@@ -142,6 +142,7 @@ prints "a profile tells how near the machine's limits each operator is" "operato
 prints "the profile has a row an operator" "^conv2d "
 works "bench a training step in bf16" "$WELD" bench repvit_m0_6 --train --size 32 --batch 3 --steps 1 --precision bf16 --json
 prints "bench tells the precision" '"precision": *"bf16"'
+works "bench a step that computes blocks again" "$WELD" bench repvit_m0_6 --train --size 32 --batch 3 --steps 1 --recompute block
 works "bench in bf16" "$WELD" bench repvit_m0_6 --size 64 --steps 1 --precision bf16
 works "bench a file" "$WELD" bench deploy.h5 --steps 2
 prints "bench says whether the machine was quiet" "^(perhaps not |not )?quiet.*; runs from [0-9.]+ to [0-9.]+ ms"

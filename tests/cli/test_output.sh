@@ -145,6 +145,7 @@ idle train small.yaml --out idle --key ema
 idle preview small.yaml -o idle.png --key ema
 idle bench run/best.h5 --by-node
 idle bench run/best.h5 --freeze stem
+idle bench run/best.h5 --recompute block
 idle bench run/best.h5 --simulate-threads 0
 idle bench run/best.h5 --simulate-threads 2,,4
 idle bench run/best.h5 --simulate-threads 4 --threads 2

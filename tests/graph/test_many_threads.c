@@ -50,7 +50,7 @@ static bool takes_sums_apart(const weld_session *s) {
 
 static void check_bits(const char *isa, bool bf16) {
     static const int threads[] = {2, 3, 7, 24, 64};
-    weld_graph *g = build(6, 8, 104, bf16); /* what is left over of rows, panels and tiles too */
+    weld_graph *g = build(6, 8, 120, bf16); /* what is left over of rows, panels and tiles too */
     weld_weights *w = network_weights(g);
     weld_session *one = network_session(g, w, (weld_session_options){.threads = 1, .isa = isa});
     network_fill(one, 3, 0);

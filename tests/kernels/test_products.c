@@ -1,4 +1,5 @@
-/* What checkkernels cannot ask of the matrix products of bf16: numbers that are not finite. */
+/* What checkkernels cannot ask of the matrix products: numbers of bf16 that are not finite, and
+ * rows that are computed apart. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -101,6 +102,62 @@ START_TEST(sums_too_large_for_bf16_become_infinite) {
 }
 END_TEST
 
-RUN_SUITE("kernels/products", what_is_not_finite_shows_in_its_row_of_a_product_alone,
+enum { ROWS = 184, COLUMNS = 72, SUMMED = 301, STRIP = 32 };
+
+/* c += a^T b, of rows [begin, end) of c. */
+static void add_rows(const weld_kernels *k, const void *a, const void *b, float *c, int begin,
+                     int end) {
+    k->gemm_at_b(end - begin, COLUMNS, SUMMED,
+                 (const char *)a + (size_t)begin * weld_dtype_size(k->dtype), ROWS, b, COLUMNS,
+                 true, c + (size_t)begin * COLUMNS, COLUMNS);
+}
+
+static void check_rows_apart(const weld_kernels *k) {
+    static float a[SUMMED * ROWS], b[SUMMED * COLUMNS], whole[ROWS * COLUMNS],
+        apart[ROWS * COLUMNS];
+    uint32_t state = 1;
+    float *const arrays[] = {a, b, whole};
+    const int counts[] = {SUMMED * ROWS, SUMMED * COLUMNS, ROWS * COLUMNS};
+    for (int n = 0; n < 3; n++) {
+        for (int i = 0; i < counts[n]; i++) {
+            state = state * 1664525U + 1013904223U;
+            arrays[n][i] = (float)(state >> 8) / (1 << 24) - 0.5F;
+        }
+    }
+    memcpy(apart, whole, sizeof whole);
+    if (k->dtype == WELD_BF16) { /* the upper halves, and not less random for it */
+        for (int n = 0; n < 2; n++) {
+            uint16_t *to = (uint16_t *)arrays[n];
+            for (int i = 0; i < counts[n]; i++) {
+                uint32_t bits;
+                memcpy(&bits, &arrays[n][i], sizeof bits);
+                to[i] = (uint16_t)(bits >> 16);
+            }
+        }
+    }
+    add_rows(k, a, b, whole, 0, ROWS);
+    for (int begin = 0; begin < ROWS; begin += 3 * STRIP) {
+        const int middle = begin + STRIP, end = begin + 3 * STRIP;
+        add_rows(k, a, b, apart, begin, middle);
+        add_rows(k, a, b, apart, middle, end < ROWS ? end : ROWS);
+    }
+    ck_assert_msg(memcmp(whole, apart, sizeof whole) == 0, "%s", k->name);
+}
+
+START_TEST(rows_of_a_transposed_product_have_the_same_bits_alone) {
+    static const weld_dtype dtypes[] = {WELD_F32, WELD_BF16};
+    for (int d = 0; d < 2; d++) {
+        const char *name;
+        for (int i = 0; (name = weld_kernels_available(dtypes[d], i)); i++) {
+            const weld_kernels *k;
+            ck_assert_int_eq(weld_kernels_select(dtypes[d], name, &k, NULL), WELD_OK);
+            check_rows_apart(k);
+        }
+    }
+}
+END_TEST
+
+RUN_SUITE("kernels/products", rows_of_a_transposed_product_have_the_same_bits_alone,
+          what_is_not_finite_shows_in_its_row_of_a_product_alone,
           what_is_not_finite_shows_in_its_row_of_a_transposed_product_alone,
           sums_too_large_for_bf16_become_infinite)

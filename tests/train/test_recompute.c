@@ -128,6 +128,7 @@ static void expect_equal_steps(const weld_plan *kept, const weld_plan *again) {
         const weld_step *b = &again->steps[i];
         if (again->order[b->begin]->again) {
             ck_assert_uint_eq(b->partial_bytes, 0);
+            ck_assert(b->groups == 0 && !b->apart);
             continue;
         }
         const weld_step *a = &kept->steps[next++];
@@ -137,6 +138,9 @@ static void expect_equal_steps(const weld_plan *kept, const weld_plan *again) {
         ck_assert_int_eq(a->slice, b->slice);
         ck_assert_int_eq(a->chunks, b->chunks);
         ck_assert_uint_eq(a->partial_bytes, b->partial_bytes);
+        ck_assert_uint_eq(a->large_bytes, b->large_bytes);
+        ck_assert_int_eq(a->groups, b->groups);
+        ck_assert_int_eq(a->apart, b->apart);
     }
     ck_assert_uint_eq(next, kept->step_count);
 }

@@ -28,7 +28,7 @@ static weld_status save(weld_trainer *t, const char *path, bool to_resume, weld_
     char *summary = NULL;
     WELD_TRY(check_finite(t, err));
     WELD_TRY(weld_metrics_sync(t->record.metrics, &t->state.metrics_bytes, err));
-    WELD_TRY(weld_metrics_tail(t->record.metrics, &t->state.metrics_tail, err));
+    t->state.metrics_tail = weld_metrics_tail(t->record.metrics);
     WELD_TRY(weld_summary_text(t, to_resume, &summary, err));
     weld_model_file file = {.kind = WELD_MODEL_CHECKPOINT,
                             .config = t->data.recipe.model,

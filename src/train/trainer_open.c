@@ -302,16 +302,14 @@ static weld_status open_folder(weld_trainer *t, weld_error *err) {
 }
 
 /* Is the log of another run than last.h5, or has it been changed since? */
-static weld_status check_log(const weld_trainer *t, weld_error *err) {
-    int64_t tail;
-    WELD_TRY(weld_metrics_tail(t->record.metrics, &tail, err));
-    if (t->state.metrics_tail && tail != t->state.metrics_tail) {
+static void check_log(const weld_trainer *t) {
+    const int64_t tail = t->state.metrics_tail ? weld_metrics_tail(t->record.metrics) : 0;
+    if (tail && tail != t->state.metrics_tail) {
         weld_train_say(t->data.settings,
                        "%s: its rows are not those that stood there when last.h5 was written: one "
                        "of the two is of another run, or was changed",
                        t->record.folder.metrics);
     }
-    return WELD_OK;
 }
 
 /* But for checkpoints. recipe.yaml stays as the run began, unless it is extended: then last.h5 says
@@ -330,7 +328,7 @@ static weld_status open_files(weld_trainer *t, weld_error *err) {
                        "another run: the rest of the log until there is lost",
                        r->folder.metrics, (long long)t->state.step);
     } else {
-        WELD_TRY(check_log(t, err));
+        check_log(t);
     }
     WELD_TRY(weld_events_open(t, err));
     return t->extended_from ? weld_trainer_save_last(t, err) : WELD_OK;

@@ -194,6 +194,22 @@ START_TEST(a_link_to_another_file_is_not_written_to) {
 }
 END_TEST
 
+/* As where somebody cuts the log while the run writes to it. */
+START_TEST(a_tail_that_cannot_be_read_is_none) {
+    const weld_step_metrics step = {.task = &weld_task_classification, .step = 1, .loss = 2};
+    weld_metrics *m;
+    make_file();
+    ck_assert_int_eq(weld_metrics_open(path, 0, &m, &cut, &err), WELD_OK);
+    ck_assert_int_eq(weld_metrics_step(m, &step, &err), WELD_OK);
+    ck_assert_int_gt(weld_metrics_tail(m), 0);
+    ck_assert_int_eq(truncate(path, 3), 0);
+    ck_assert_int_eq(weld_metrics_tail(m), 0);
+    weld_metrics_close(m);
+    unlink(path);
+}
+END_TEST
+
 RUN_SUITE("train/metrics", rows_are_json_and_losses_are_exact, rows_past_the_checkpoint_are_dropped,
           of_a_file_shorter_than_the_checkpoint_says_the_whole_rows_stay,
-          a_place_that_cannot_be_written_is_named, a_link_to_another_file_is_not_written_to)
+          a_tail_that_cannot_be_read_is_none, a_place_that_cannot_be_written_is_named,
+          a_link_to_another_file_is_not_written_to)

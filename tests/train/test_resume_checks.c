@@ -420,6 +420,34 @@ START_TEST(a_log_of_another_run_than_the_checkpoint_is_told) {
 }
 END_TEST
 
+static void cut_log(void *context, const weld_train_progress *p) {
+    (void)context;
+    (void)p;
+    ck_assert_int_eq(truncate(in_base("a/metrics.jsonl"), 0), 0);
+}
+
+static bool stop_soon(void *context) {
+    (void)context;
+    return true;
+}
+
+START_TEST(a_log_that_is_cut_during_the_run_costs_no_checkpoint) {
+    set_up();
+    char recipe[256], out[256];
+    snprintf(recipe, sizeof recipe, "%s", in_base("tiny.yaml"));
+    snprintf(out, sizeof out, "%s", in_base("a"));
+    weld_train_settings s = weld_train_defaults();
+    s.recipe = recipe;
+    s.out = out;
+    s.threads = 1;
+    s.callbacks = (weld_train_callbacks){.stepped = cut_log, .stop = stop_soon};
+    ck_assert_msg(weld_train_run(&s, &result, &err) == WELD_OK, "%s", err.message);
+    run_well((run_options){.out = "a", .resume = true});
+    ck_assert_int_eq(result.step, 3 * STEPS_PER_EPOCH);
+    tear_down();
+}
+END_TEST
+
 START_TEST(zeros_at_the_end_of_the_log_are_cut_off) {
     set_up();
     run_well((run_options){.out = "a", .stop_at = STEPS_PER_EPOCH + 2});
@@ -452,4 +480,6 @@ RUN_SUITE("train/resume_checks", scores_of_one_run_are_all_of_the_same_images,
           data_that_were_moved_are_found_where_it_is_said,
           a_run_without_any_checkpoint_begins_anew_only_where_there_was_none,
           a_last_that_is_none_is_told_with_what_there_is_to_go_on_from,
-          a_log_of_another_run_than_the_checkpoint_is_told, zeros_at_the_end_of_the_log_are_cut_off)
+          a_log_of_another_run_than_the_checkpoint_is_told,
+          a_log_that_is_cut_during_the_run_costs_no_checkpoint,
+          zeros_at_the_end_of_the_log_are_cut_off)

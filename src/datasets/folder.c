@@ -16,7 +16,13 @@
 
 enum { MAX_DEPTH = 32 }; /* of folders: links may form a circle */
 
-typedef enum entry_kind { ENTRY_FOLDER, ENTRY_FILE, ENTRY_NOTHING, ENTRY_OTHER } entry_kind;
+typedef enum entry_kind {
+    ENTRY_FOLDER,
+    ENTRY_FILE,
+    ENTRY_NOTHING,
+    ENTRY_FORBIDDEN,
+    ENTRY_OTHER
+} entry_kind;
 
 typedef struct scan {
     weld_listing *listing;
@@ -26,9 +32,14 @@ typedef struct scan {
     bool images_beside; /* the class folders */
 } scan;
 
+static bool is_link(const char *path) {
+    struct stat info;
+    return lstat(path, &info) == 0 && S_ISLNK(info.st_mode);
+}
+
 /* Links count as what they lead to; most file systems spare us the question. Where it cannot be
- * answered an image by its name is one, which then cannot be read; of all else nobody knows what
- * would be missing. */
+ * answered an image by its name is one, which then cannot be read, and a link to where we may not
+ * go is passed over with a word; of all else nobody knows what would be missing. */
 static weld_status find_kind(const struct dirent *entry, const char *path, weld_listing *l,
                              entry_kind *kind, weld_error *err) {
     struct stat info;
@@ -38,16 +49,19 @@ static weld_status find_kind(const struct dirent *entry, const char *path, weld_
     if (entry->d_type != DT_LNK && entry->d_type != DT_UNKNOWN) {
         return WELD_OK;
     }
-    if (weld_file_look(path, &info) == 0) {
+    const int code = weld_file_look(path, &info) == 0 ? 0 : errno;
+    if (!code) {
         *kind = S_ISDIR(info.st_mode)   ? ENTRY_FOLDER
                 : S_ISREG(info.st_mode) ? ENTRY_FILE
                                         : ENTRY_OTHER;
-    } else if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP) {
+    } else if (code == ENOENT || code == ENOTDIR || code == ELOOP) {
         *kind = ENTRY_NOTHING;
     } else if (weld_is_image_name(entry->d_name)) {
         *kind = ENTRY_FILE;
+    } else if (code == EACCES && is_link(path)) {
+        *kind = ENTRY_FORBIDDEN;
     } else {
-        return weld_file_fail(err, path, "tell what it is", errno);
+        return weld_file_fail(err, path, "tell what it is", code);
     }
     /* A link to a folder is no matter: that folder will be among the sources. */
     l->has_links |= *kind != ENTRY_FOLDER;
@@ -129,6 +143,8 @@ static weld_status visit_entries(scan *s, const char *folder, visitor *visit, we
     return status;
 }
 
+static const char forbidden[] = "a link that may not be followed";
+
 static weld_status add_entry(scan *s, const char *name, const char *path, entry_kind kind,
                              weld_error *err) {
     if (kind == ENTRY_FOLDER) {
@@ -143,9 +159,10 @@ static weld_status add_entry(scan *s, const char *name, const char *path, entry_
         return status;
     }
     const char *relative = path + s->root_size;
-    const char *why = kind == ENTRY_FILE      ? why_no_image(name, path)
-                      : kind == ENTRY_NOTHING ? "a link to what is not there"
-                                              : "neither a file nor a folder";
+    const char *why = kind == ENTRY_FILE        ? why_no_image(name, path)
+                      : kind == ENTRY_NOTHING   ? "a link to what is not there"
+                      : kind == ENTRY_FORBIDDEN ? forbidden
+                                                : "neither a file nor a folder";
     if (why) {
         return skip(s, path, why, err);
     }
@@ -179,6 +196,9 @@ static weld_status add_class(scan *s, const char *name, const char *path, entry_
     if (kind == ENTRY_FILE && !why_no_image(name, path)) {
         s->images_beside = true;
         return skip(s, path, "beside the class folders", err);
+    }
+    if (kind == ENTRY_FORBIDDEN) { /* may be a class */
+        return skip(s, path, forbidden, err);
     }
     if (kind != ENTRY_FOLDER) {
         return WELD_OK;

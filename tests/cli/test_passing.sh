@@ -59,6 +59,25 @@ while [ "$call" -le "$count" ]; do
     call=$((call + 1))
 done
 is "no image is lost without a word" "$bad" ""
+
+# A link that is no image by its name, to where we may not go: passed over with a word. What fails otherwise (EPERM) is an error.
+mkdir old
+ln -s "$WORK/old" linked/class_a/old
+WELD_CALLS=$WORK/calls works "a link to a folder" "$FAILING" check-data linked
+count=$(sed -n "s/^stat //p" calls)
+told=
+call=1
+while [ "$call" -le "$count" ]; do
+    for number in 13 1; do
+        rm -rf cache
+        WELD_FAIL="stat $call $number" run "$FAILING" check-data linked
+        ! grep -q "^skipped  *class_a/old: a link that may not be followed$" stdout || told="$told $number skipped $status;"
+        ! grep -q "class_a/old: cannot tell what it is" stderr || told="$told $number error $status;"
+    done
+    call=$((call + 1))
+done
+is "one that may not be followed is told, and refuses no data set" "$told" " 13 skipped 0; 1 error 1;"
+rm linked/class_a/old
 ln -s nowhere linked/class_a/lost.jpg
 works "a link to nothing" "$WELD" pack linked -o packed
 says "is called that" "a link to what is not there"

@@ -33,9 +33,10 @@ typedef struct bin {
 typedef struct epoch {
     int64_t epoch, step;
     double train_loss, val_loss, seconds;
-    double scores[WELD_SCORES_MAX], average; /* of the task; of the moving average the first one */
-    int64_t images, average_images;          /* that these are of; 0: the row does not say */
-    double shares[WELD_COUNTS_MAX];          /* of what it counts first, the others */
+    double scores[WELD_SCORES_MAX];                       /* of the task */
+    double average_loss, average_scores[WELD_SCORES_MAX]; /* of the moving average */
+    int64_t images, average_images; /* that these are of; 0: the row does not say */
+    double shares[WELD_COUNTS_MAX]; /* of what it counts first, the others */
 } epoch;
 
 typedef struct curves {
@@ -112,8 +113,8 @@ static void add_step(curves *c, const json_t *row) {
 
 /* --- Epochs --- */
 
-static const char *average_key(const weld_task *task, char key[KEY_SIZE]) {
-    snprintf(key, KEY_SIZE, "ema_%s", task->scores[0].key);
+static const char *average_key(const weld_task *task, int score, char key[KEY_SIZE]) {
+    snprintf(key, KEY_SIZE, "ema_%s", task->scores[score].key);
     return key;
 }
 
@@ -129,8 +130,8 @@ static double share(const json_t *row, const weld_task *task, int i) {
 /* Of what best.h5 is the best of. */
 static weld_standing standing_of(const curves *c, const epoch *e) {
     const bool by_average = c->best_by == WELD_RECIPE_BEST_EMA;
-    return (weld_standing){by_average ? e->average : e->scores[0], e->val_loss,
-                           by_average ? e->average_images : e->images};
+    return by_average ? (weld_standing){e->average_scores[0], e->average_loss, e->average_images}
+                      : (weld_standing){e->scores[0], e->val_loss, e->images};
 }
 
 static bool is_best(const curves *c, weld_standing now, weld_standing before) {
@@ -143,14 +144,17 @@ static bool add_epoch(curves *c, const json_t *row) {
                .step = json_integer_value(json_object_get(row, "step")),
                .train_loss = number(row, "train_loss"),
                .val_loss = number(row, "val_loss"),
-               .average = number(row, average_key(c->task, key)),
                .images = json_integer_value(json_object_get(row, "val_images")),
                .average_images = json_integer_value(json_object_get(row, "ema_val_images")),
                .seconds = number(row, "seconds")};
     const epoch *all = c->epochs.data;
     for (int i = 0; i < c->task->run_scores; i++) {
         e.scores[i] = number(row, c->task->scores[i].key);
+        e.average_scores[i] = number(row, average_key(c->task, i, key));
     }
+    /* Rows of old say nothing of the average's own loss. */
+    e.average_loss =
+        json_object_get(row, "ema_val_loss") ? number(row, "ema_val_loss") : e.val_loss;
     for (int i = 1; c->task->counts[0] && c->task->counts[i]; i++) {
         e.shares[i] = share(row, c->task, i);
     }
@@ -284,7 +288,7 @@ static json_t *epoch_object(const weld_task *task, const epoch *e) {
     for (int i = 1; task->counts[0] && task->counts[i]; i++) {
         weld_json_set(&o, task->counts[i], weld_json_number(e->shares[i]));
     }
-    weld_json_set(&o, average_key(task, key), weld_json_number(e->average));
+    weld_json_set(&o, average_key(task, 0, key), weld_json_number(e->average_scores[0]));
     return o;
 }
 
@@ -312,11 +316,12 @@ static const epoch *final_epoch(const curves *c) {
     return c->epochs.count ? &all[c->epochs.count - 1] : NULL;
 }
 
-/* Where best.h5 holds the average of that epoch its first score alone is in the log. */
+/* That epoch as what best.h5 holds of it was evaluated. */
 static epoch best_of(const curves *c, const epoch *e) {
     epoch best = *e;
-    for (int i = 0; c->best_by == WELD_RECIPE_BEST_EMA && i < c->task->run_scores; i++) {
-        best.scores[i] = i ? NAN : e->average;
+    if (c->best_by == WELD_RECIPE_BEST_EMA) {
+        best.val_loss = e->average_loss;
+        memcpy(best.scores, e->average_scores, sizeof best.scores);
     }
     return best;
 }

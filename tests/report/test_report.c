@@ -102,6 +102,38 @@ START_TEST(the_best_epoch_is_that_of_the_file_that_was_kept) {
 }
 END_TEST
 
+/* The average is as good in both epochs, its loss smaller in the first, that of the weights in the
+ * second. A log of old says nothing of the average but its first score. */
+START_TEST(the_best_average_is_told_by_its_own_loss_and_scores) {
+    const weld_recipe recipe = {.train.best = WELD_RECIPE_BEST_EMA};
+    make_base();
+    json_t *r = curves_by(weld_tasks[0], &recipe,
+                          "{\"kind\":\"epoch\",\"epoch\":0,\"step\":2,\"val_loss\":3,\"top1\":60,"
+                          "\"top5\":80,\"ema_val_loss\":1,\"ema_top1\":58,\"ema_top5\":90}\n"
+                          "{\"kind\":\"epoch\",\"epoch\":1,\"step\":4,\"val_loss\":2,\"top1\":61,"
+                          "\"top5\":81,\"ema_val_loss\":1.5,\"ema_top1\":58,\"ema_top5\":91}\n",
+                          1000);
+    const json_t *best = json_object_get(r, "best");
+    ck_assert_int_eq(json_integer_value(json_object_get(best, "epoch")), 1);
+    ck_assert_double_eq(json_number_value(json_object_get(best, "val_loss")), 1);
+    ck_assert_double_eq(json_number_value(json_object_get(best, "top1")), 58);
+    ck_assert_double_eq(json_number_value(json_object_get(best, "top5")), 90);
+    json_decref(r);
+    r = curves_by(weld_tasks[0], &recipe,
+                  "{\"kind\":\"epoch\",\"epoch\":0,\"step\":2,\"val_loss\":3,\"top1\":60,"
+                  "\"top5\":80,\"ema_top1\":58}\n"
+                  "{\"kind\":\"epoch\",\"epoch\":1,\"step\":4,\"val_loss\":2,\"top1\":61,"
+                  "\"top5\":81,\"ema_top1\":58}\n",
+                  1000);
+    best = json_object_get(r, "best");
+    ck_assert_int_eq(json_integer_value(json_object_get(best, "epoch")), 2);
+    ck_assert_double_eq(json_number_value(json_object_get(best, "top1")), 58);
+    ck_assert(json_is_null(json_object_get(best, "top5")));
+    json_decref(r);
+    tear_down();
+}
+END_TEST
+
 START_TEST(the_best_epoch_is_one_of_all_images_where_there_is_one) {
     static const int epochs[] = {2, 1};
     make_base();
@@ -468,6 +500,7 @@ START_TEST(a_lack_of_memory_is_an_error_and_leaves_the_old_page) {
 END_TEST
 
 RUN_SUITE("report/report", the_best_epoch_is_that_of_the_file_that_was_kept,
+          the_best_average_is_told_by_its_own_loss_and_scores,
           the_best_epoch_is_one_of_all_images_where_there_is_one,
           curves_of_few_updates_are_the_rows_themselves,
           what_is_counted_is_shown_as_shares_where_there_is_something,

@@ -69,10 +69,10 @@ static weld_status add_file(weld_checksum *sum, int descriptor, const char *path
 }
 
 weld_status weld_safetensors_check(int descriptor, const char *path, const char *start,
-                                   size_t start_size, uint64_t size, bool *checked,
+                                   size_t start_size, uint64_t size, bool *checked, bool *whole,
                                    weld_error *err) {
-    bool whole = false;
-    const size_t at = weld_safetensors_checksum_at(start, start_size, &whole);
+    *whole = false;
+    const size_t at = weld_safetensors_checksum_at(start, start_size, whole);
     *checked = at > 0;
     if (!at) {
         return WELD_OK;
@@ -85,7 +85,7 @@ weld_status weld_safetensors_check(int descriptor, const char *path, const char 
     weld_checksum_add(sum, start, at);
     weld_checksum_add(sum, WELD_NO_CHECKSUM, WELD_CHECKSUM_DIGITS);
     weld_checksum_add(sum, behind, (size_t)(start + start_size - behind));
-    weld_status status = whole ? add_file(sum, descriptor, path, start_size, size, err) : WELD_OK;
+    weld_status status = *whole ? add_file(sum, descriptor, path, start_size, size, err) : WELD_OK;
     char digits[WELD_CHECKSUM_DIGITS];
     weld_checksum_digits(sum, digits);
     weld_checksum_free(sum);
@@ -94,7 +94,7 @@ weld_status weld_safetensors_check(int descriptor, const char *path, const char 
                          "%s: checksum differs: the file is damaged: restore it from a copy (or, "
                          "where another program changed it on purpose, take %s out of its "
                          "metadata)",
-                         path, whole ? WELD_FILE_CHECKSUM : WELD_HEADER_CHECKSUM);
+                         path, *whole ? WELD_FILE_CHECKSUM : WELD_HEADER_CHECKSUM);
     }
     return status;
 }

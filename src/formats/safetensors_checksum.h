@@ -40,9 +40,10 @@ void weld_checksum_digits(const weld_checksum *sum, char digits[WELD_CHECKSUM_DI
 void weld_checksum_free(weld_checksum *sum);
 
 /* Hold the file, of `size` bytes, to the checksum that its start (length and header) has, if any.
- * *checked: it has one, and all that it is of is as it was written. */
+ * *checked: it has one, and all that it is of is as it was written; *whole: that is the whole file.
+ */
 weld_status weld_safetensors_check(int descriptor, const char *path, const char *start,
-                                   size_t start_size, uint64_t size, bool *checked,
+                                   size_t start_size, uint64_t size, bool *checked, bool *whole,
                                    weld_error *err);
 
 #endif

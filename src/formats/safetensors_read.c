@@ -38,6 +38,7 @@ struct weld_safetensors {
     weld_array places; /* in the order of their offsets once the file is open */
     json_t *metadata;  /* an object of texts, or NULL */
     bool checked;      /* against the checksum of weld's files */
+    bool whole;        /* checked, by a checksum of all of it */
 };
 
 typedef weld_safetensors safetensors;
@@ -357,14 +358,14 @@ static weld_status read_header(safetensors *f, weld_error *err) {
         status ? status : parse_header(f, start + WELD_SAFETENSORS_LENGTH, (size_t)length, err);
     if (status == WELD_ERROR_FORMAT) {
         /* What makes no sense in a file of weld is damage, and not what it looks like. */
-        const weld_status damage = weld_safetensors_check(f->descriptor, f->path, start,
-                                                          (size_t)f->data, size, &f->checked, err);
+        const weld_status damage = weld_safetensors_check(
+            f->descriptor, f->path, start, (size_t)f->data, size, &f->checked, &f->whole, err);
         status = damage ? damage : status;
     }
     status = status ? status : check_places(f, size - f->data, err);
     status = status ? status
                     : weld_safetensors_check(f->descriptor, f->path, start, (size_t)f->data, size,
-                                             &f->checked, err);
+                                             &f->checked, &f->whole, err);
     weld_free(start);
     return status;
 }
@@ -390,7 +391,7 @@ weld_status weld_safetensors_open(weld_state_dict *s, const char *path, weld_err
     }
     weld_state_dict_provide(s, &source, f);
     weld_status status = open_path(f, path, err);
-    if (!f->checked) {
+    if (!f->whole) {
         weld_state_dict_set_unchecked(s);
     }
     for (size_t i = 0; i < f->places.count && !status; i++) {

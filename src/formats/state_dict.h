@@ -38,8 +38,9 @@ const weld_state_entry *weld_state_dict_at(const weld_state_dict *s, size_t i);
  * to WELD_I64 (and no other way round). Not for two threads at once. */
 weld_status weld_state_dict_read(const weld_state_dict *s, size_t i, weld_dtype dtype, void *data,
                                  weld_error *err);
-/* Is it, or one of its files, a safetensors file without weld's checksum (safetensors_checksum.h)?
- * Then it cannot be checked whether it is as it was written. */
+/* Is it, or one of its files, a safetensors file without weld's checksum of all of it
+ * (safetensors_checksum.h), or an index over PyTorch's files? Then it cannot be checked whether it
+ * is as it was written. */
 bool weld_state_dict_is_unchecked(const weld_state_dict *s);
 /* A text that the file carries beside its tensors (safetensors' __metadata__); NULL: none. */
 const char *weld_state_dict_metadata(const weld_state_dict *s, const char *key);

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/error.h"
 #include "formats/file.h"
 #include "formats/foreign.h"
 #include "formats/store_layout.h"
@@ -104,17 +105,32 @@ static weld_file_kind kind_of_bytes(const unsigned char *bytes, size_t size) {
     return is_onnx(bytes, size) ? WELD_FILE_ONNX : WELD_FILE_UNKNOWN;
 }
 
-/* The first bytes, as many as there are up to LOOK; 0 where it cannot be read. */
-static size_t look_at(const char *path, unsigned char bytes[LOOK]) {
+/* The first bytes, as many as there are up to LOOK; *count is 0 where it cannot be read. */
+static weld_status read_first(const char *path, unsigned char bytes[LOOK], size_t *count,
+                              weld_error *err) {
     int descriptor;
     uint64_t size;
-    if (weld_file_open(path, &descriptor, &size, NULL) != WELD_OK) {
-        return 0;
-    }
-    size_t look = size < LOOK ? (size_t)size : LOOK;
-    weld_status status = weld_file_read_at(descriptor, path, bytes, look, 0, NULL);
+    *count = 0;
+    WELD_TRY(weld_file_open(path, &descriptor, &size, err));
+    const size_t look = size < LOOK ? (size_t)size : LOOK;
+    const weld_status status = weld_file_read_at(descriptor, path, bytes, look, 0, err);
     close(descriptor);
-    return status ? 0 : look;
+    *count = status ? 0 : look;
+    return status;
+}
+
+static size_t look_at(const char *path, unsigned char bytes[LOOK]) {
+    size_t count;
+    read_first(path, bytes, &count, NULL);
+    return count;
+}
+
+weld_status weld_file_kind_read(const char *path, weld_file_kind *kind, weld_error *err) {
+    unsigned char bytes[LOOK];
+    size_t count;
+    WELD_TRY(read_first(path, bytes, &count, err));
+    *kind = kind_of_bytes(bytes, count);
+    return WELD_OK;
 }
 
 weld_file_kind weld_file_kind_of(const char *path) {

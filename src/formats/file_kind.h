@@ -27,6 +27,8 @@ typedef enum weld_file_kind {
 
 /* Looks at the first 4096 bytes; says nothing about whether the rest is in order. */
 weld_file_kind weld_file_kind_of(const char *path);
+/* The same of a regular file; one that cannot be read is an error. */
+weld_status weld_file_kind_read(const char *path, weld_file_kind *kind, weld_error *err);
 /* For messages, of a file that may be no kind of these: "a JPEG image", "a GIF image". */
 const char *weld_file_text(const char *path);
 /* "a training checkpoint of weld", "a JPEG image", "a file of unknown kind". */

@@ -120,8 +120,9 @@ weld_status weld_model_file_import(const char *path, const weld_import_options *
 /* The same, but weights of a backbone, without a head, are taken too. */
 weld_status weld_model_file_import_backbone(const char *path, const weld_import_options *options,
                                             weld_model_file *out, weld_error *err);
-/* *goes_on: there is a checkpoint with the optimizer's state, from which a run can be resumed. One
- * that cannot be read is none; a lack of memory is an error. */
+/* *goes_on: there is a checkpoint with the optimizer's state, from which a run can be resumed.
+ * Where that cannot be told, of a file that cannot be opened or a checkpoint that is damaged, is an
+ * error. */
 weld_status weld_model_file_goes_on(const char *path, bool *goes_on, weld_error *err);
 /* Write atomically (file.h). mf->weights must hold what a reader will ask for. */
 weld_status weld_model_file_write(const char *path, const weld_model_file *mf, weld_error *err);

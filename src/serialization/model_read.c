@@ -3,9 +3,11 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "formats/file.h"
 #include "serialization/graph_text.h"
 #include "serialization/model_layout.h"
 #include "serialization/model_text.h"
@@ -358,14 +360,27 @@ void weld_model_file_free(weld_model_file *mf) {
 /* --- Is it one to go on from? --- */
 
 weld_status weld_model_file_goes_on(const char *path, bool *goes_on, weld_error *err) {
+    struct stat info;
     weld_store *s;
+    bool is_there;
+    weld_file_kind kind;
     *goes_on = false;
-    if (weld_file_kind_of(path) != WELD_FILE_CHECKPOINT) {
+    WELD_TRY(weld_file_is_there(path, &is_there, err));
+    if (!is_there || (weld_file_look(path, &info) == 0 && !S_ISREG(info.st_mode))) {
+        return WELD_OK;
+    }
+    WELD_TRY(weld_file_kind_read(path, &kind, err));
+    if (kind != WELD_FILE_CHECKPOINT) {
         return WELD_OK;
     }
     const weld_status status = weld_store_open(path, &s, err);
     if (status) {
-        return status == WELD_ERROR_MEMORY ? status : WELD_OK;
+        return status != WELD_ERROR_FORMAT
+                   ? status
+                   : weld_fail(err, status,
+                               "%s: is a checkpoint that is damaged: cannot tell whether a run "
+                               "goes on from it: name another file, or remove it",
+                               path);
     }
     *goes_on = has_group(s, WELD_GROUP_MOMENT1 "/");
     weld_store_free(s);

@@ -93,6 +93,26 @@ for what in preview eval reparam onnx safetensors import pack cache array bench 
         "$WELD" $(arguments $what)
     holds "$what: it stays" cmp run/last.h5 "$file"
 done
+# Nor is one that cannot be read, or that is damaged: it may be one all the same.
+for what in preview reparam safetensors array; do
+    file=$(file $what)
+    before "$file"
+    cat run/last.h5 > "$file"
+    printf '\001\002\003' | dd of="$file" bs=1 conv=notrunc seek=$(($(wc -c < "$file") / 2)) 2> /dev/null
+    cp "$file" damaged
+    # shellcheck disable=SC2046
+    refuses "$what: not over a damaged checkpoint" \
+        "$file: .*cannot tell whether a run goes on from it: name another file, or remove it" "$WELD" $(arguments $what)
+    holds "$what: which stays" cmp damaged "$file"
+done
+for call in "open 1 13" "pread 0 5"; do # it is denied, as to who is not root; the disk fails
+    before out/file
+    cat run/last.h5 > out/file
+    WELD_FAIL="$call" refuses "not over a file that cannot be read: $call" "^weld: out/file: cannot (open: Permission|read: Input)" \
+        "$FAILING" reparam run/best.h5 -o out/file
+    holds "which stays" cmp run/last.h5 out/file
+done
+before out/file
 cat run/best.h5 > out/file
 works "over the weights alone another file is written" "$WELD" reparam run/best.h5 -o out/file
 for i in 1 2; do

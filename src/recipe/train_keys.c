@@ -144,9 +144,8 @@ static const weld_key train_keys[] = {
          "rule; `ema`: the moving average with the best score, which `best.h5` then holds in "
          "the place of the weights; `loss`: the weights with the lowest loss on `data.val`. Of "
          "equal scores that of the lower loss is better, and the later of equals. Where images "
-         "could "
-         "not be read, an evaluation of more of them is better than one of fewer, whatever the "
-         "scores"},
+         "could not be read this time, an evaluation of more of them is better than one of fewer, "
+         "whatever the scores"},
     {"patience", INTEGER(train.patience, 0, 1e6), .null = "0",
      .help = "early stopping: after so many evaluations in a row without a better score (of what "
              "`train.best` names; an equal one is not better) the run is over; 0: all epochs are "

@@ -50,6 +50,7 @@ typedef struct weld_trainer_state {
     double best_average;       /* score of the moving average beside best_score; likewise */
     int64_t stale_evaluations; /* since the latest with a better score; likewise */
     int64_t best_images;       /* that best_score is of; likewise */
+    int64_t latest_images;     /* of the latest evaluation; likewise */
     int64_t metrics_tail;      /* of metrics.jsonl at metrics_bytes: weld_metrics_tail; likewise */
     /* What epoch_loss is made of, as the task has it; likewise. */
     double epoch_loss_parts[WELD_LOSS_PARTS_MAX];

@@ -48,6 +48,7 @@ const weld_trainer_field weld_trainer_fields[] = {
     LATER(best_average, WELD_STORE_F64),
     LATER(stale_evaluations, WELD_STORE_I64),
     LATER(best_images, WELD_STORE_I64),
+    LATER(latest_images, WELD_STORE_I64),
     LATER(metrics_tail, WELD_STORE_I64),
     PART(0),
     PART(1),

@@ -97,7 +97,13 @@ bool weld_task_is_better(const weld_task *task, weld_standing now, weld_standing
 }
 
 int64_t weld_standing_more_images(weld_standing now, weld_standing best) {
-    return now.images && best.images ? now.images - best.images : 0;
+    if (!now.images || !best.images) {
+        return 0;
+    }
+    if (now.images < now.before) {
+        return now.images - now.before;
+    }
+    return now.before && now.images < best.images ? 0 : now.images - best.images;
 }
 
 bool weld_task_is_best(const weld_task *task, bool by_loss, weld_standing now, weld_standing best) {

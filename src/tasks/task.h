@@ -327,13 +327,16 @@ weld_status weld_task_find_layout(const weld_task *task, const char *name,
 typedef struct weld_standing {
     double score, loss;
     int64_t images; /* that they are of; 0: nobody noted it */
+    int64_t
+        before; /* of `now`: that the evaluation before it is of; 0: there is none, or likewise */
 } weld_standing;
 bool weld_task_is_better(const weld_task *task, weld_standing now, weld_standing best);
-/* Images that `now` is of beyond those of `best`; below 0: it lacks some; 0 where nobody noted. */
+/* Images that `now` is of beyond those of `best`; below 0: it lacks some. 0 where nobody noted, and
+ * where the evaluation before `now` was of no more than it: what it lacks then is lost for good. */
 int64_t weld_standing_more_images(weld_standing now, weld_standing best);
 /* The same by the loss first where train.best says so: of equal losses, none of which may be
- * finite, that of the better score. Scores on images of which some could not be read are not
- * compared with those on more: these are better. */
+ * finite, that of the better score. Scores on images of which some could not be read this time are
+ * not compared with those on more: these are better. */
 bool weld_task_is_best(const weld_task *task, bool by_loss, weld_standing now, weld_standing best);
 /* Score i of an evaluation, as public headers have it. */
 weld_score weld_task_score(const weld_task *task, int i, double value);

@@ -27,8 +27,9 @@ static bool by_loss(const weld_trainer *t) {
 
 /* Is what is looked at better, and not as good? The loss, where there is one. */
 static bool has_improved(const weld_trainer *t, weld_standing now, weld_standing best) {
-    if (weld_standing_more_images(now, best) > 0) {
-        return true;
+    const int64_t more = weld_standing_more_images(now, best);
+    if (more != 0) {
+        return more > 0;
     }
     return by_loss(t) && (isfinite(now.loss) || isfinite(best.loss))
                ? isfinite(now.loss) && !(now.loss >= best.loss)
@@ -38,28 +39,32 @@ static bool has_improved(const weld_trainer *t, weld_standing now, weld_standing
 
 static void tell_images(const weld_trainer *t, weld_standing now, weld_standing best) {
     const int64_t more = weld_standing_more_images(now, best);
-    if (more != 0) {
+    if (more != 0 || now.images != best.images) {
         weld_train_say(t->data.settings,
                        "epoch %lld: the scores are of %lld images, those of the best so far of "
-                       "%lld: they are not compared, and %s",
+                       "%lld: they are %s",
                        (long long)t->state.epoch + 1, (long long)now.images, (long long)best.images,
-                       more > 0 ? "these are the best now" : "that stays the best");
+                       more > 0   ? "not compared, and these are the best now"
+                       : more < 0 ? "not compared, and that stays the best"
+                                  : "compared, since the evaluation before had no more");
     }
 }
 
-/* Scores of fewer images than the best's say nothing of whether the run still improves. */
-bool weld_trainer_judge(weld_trainer *t) {
+/* Scores of fewer images than before say nothing of whether the run still improves. */
+bool weld_trainer_judge(weld_trainer *t, int64_t *more) {
     weld_trainer_state *s = &t->state;
     const weld_evaluation *e = weld_trainer_best_evaluation(t);
-    const weld_standing now = {e->scores[0], e->loss, e->images};
-    const weld_standing before = {s->best_score, s->best_loss, s->best_images};
+    const weld_standing now = {e->scores[0], e->loss, e->images, s->latest_images};
+    const weld_standing before = {s->best_score, s->best_loss, s->best_images, 0};
     const bool first = s->best_epoch < 0;
+    *more = first ? 0 : weld_standing_more_images(now, before);
+    s->latest_images = e->images;
     if (!first) {
         tell_images(t, now, before);
     }
     if (first || has_improved(t, now, before)) {
         s->stale_evaluations = 0;
-    } else if (weld_standing_more_images(now, before) == 0) {
+    } else if (*more == 0) {
         s->stale_evaluations++;
     }
     if (!first && !weld_task_is_best(t->data.task, by_loss(t), now, before)) {

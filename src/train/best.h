@@ -4,8 +4,9 @@
 
 #include "train/trainer.h"
 
-/* Take the latest evaluation into t->state: is it the best of the run, as train.best says? */
-bool weld_trainer_judge(weld_trainer *t);
+/* Take the latest evaluation into t->state: is it the best of the run, as train.best says? *more:
+ * it is of more (above 0) or fewer images than the best before it, and so not compared with it. */
+bool weld_trainer_judge(weld_trainer *t, int64_t *more);
 
 /* Of best.h5: the evaluation and the weights that train.best speaks of. */
 const weld_evaluation *weld_trainer_best_evaluation(const weld_trainer *t);

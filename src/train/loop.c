@@ -75,14 +75,16 @@ static weld_status write_last(weld_trainer *t, weld_error *err) {
 }
 
 /* After an epoch, whose row is written. last.h5 comes last: a run that is killed before the rest
- * is done does it when it goes on, which it does not from a last.h5 of its end. */
+ * is done does it when it goes on, which it does not from a last.h5 of its end. An old checkpoint
+ * that cannot be removed ends the run, but not without it. */
 static weld_status write_checkpoints(weld_trainer *t, bool best, weld_error *err) {
-    weld_status status = best ? weld_trainer_save_best(t, err) : WELD_OK;
-    status = status ? status : weld_trainer_save_epoch(t, err);
-    status = status ? status
-                    : weld_run_folder_prune(&t->record.folder, t->state.epoch,
-                                            t->data.recipe.train.keep, err);
-    return status ? status : weld_trainer_save_last(t, err);
+    WELD_TRY(best ? weld_trainer_save_best(t, err) : WELD_OK);
+    WELD_TRY(weld_trainer_save_epoch(t, err));
+    weld_error second;
+    const weld_status pruned =
+        weld_run_folder_prune(&t->record.folder, t->state.epoch, t->data.recipe.train.keep, err);
+    const weld_status saved = weld_trainer_save_last(t, pruned ? &second : err);
+    return pruned ? pruned : saved;
 }
 
 /* --- Updates --- */
@@ -223,15 +225,14 @@ static void begin_next_epoch(weld_trainer *t) {
     t->clock.times = (weld_train_times){0};
 }
 
-/* What a schedule that waits for scores makes of this epoch's. `images`: those of the best before
- * it, 0 where nobody noted. Scores of fewer are passed over, those of more begin anew. */
-static void watch_plateau(weld_trainer *t, int64_t images) {
+/* What a schedule that waits for scores makes of this epoch's. Scores of fewer images
+ * (weld_trainer_judge) are passed over, those of more begin anew. */
+static void watch_plateau(weld_trainer *t, int64_t more) {
     weld_trainer_state *s = &t->state;
     const weld_evaluation *e = &t->evaluation.last;
     const double score = e->scores[0];
-    const bool anew = images && e->images > images;
-    weld_plateau p = {s->plateau_best, anew ? 0 : s->plateau_since, s->plateau_reductions};
-    if (e->images < images) {
+    weld_plateau p = {s->plateau_best, more > 0 ? 0 : s->plateau_since, s->plateau_reductions};
+    if (more < 0 || e->images != weld_trainer_best_evaluation(t)->images) {
         return;
     }
     if (t->schedule.name == WELD_SCHEDULE_PLATEAU &&
@@ -265,10 +266,10 @@ static weld_status finish_epoch(weld_trainer *t, bool evaluated, weld_error *err
         WELD_TRY(write_last(t, err));
     }
     WELD_TRY(write_epoch(t, &row, err));
-    const int64_t images = t->state.best_epoch < 0 ? 0 : t->state.best_images;
-    const bool best = evaluated && weld_trainer_judge(t);
+    int64_t more = 0;
+    const bool best = evaluated && weld_trainer_judge(t, &more);
     if (evaluated) {
-        watch_plateau(t, images);
+        watch_plateau(t, more);
     }
     begin_next_epoch(t);
     weld_group_doing(t->ranks.group, "a checkpoint");

@@ -53,6 +53,11 @@ START_TEST(of_fewer_images_none_is_best_and_of_more_every_one) {
         ck_assert(!weld_task_is_best(task, by_loss, (weld_standing){10, 2.5, 24}, best));
         ck_assert(!weld_task_is_best(task, by_loss, (weld_standing){10, 2.5, 0}, best));
         ck_assert(weld_task_is_best(task, by_loss, (weld_standing){90, 0.5, 0}, best));
+        /* Fewer than the best's as in the evaluation before, fewer than there, and more. */
+        ck_assert(weld_task_is_best(task, by_loss, (weld_standing){90, 0.5, 23, 23}, best));
+        ck_assert(!weld_task_is_best(task, by_loss, (weld_standing){10, 2.5, 23, 22}, best));
+        ck_assert(!weld_task_is_best(task, by_loss, (weld_standing){90, 0.5, 23, 24}, best));
+        ck_assert(weld_task_is_best(task, by_loss, (weld_standing){10, 2.5, 25, 24}, best));
     }
 }
 END_TEST

@@ -48,6 +48,7 @@ typedef struct curves {
     weld_array epochs; /* of epoch */
     double seconds;    /* of all epochs */
     int64_t best, damaged;
+    int64_t latest_images; /* of the latest evaluation */
     bool cut;
 } curves;
 
@@ -158,7 +159,11 @@ static bool add_epoch(curves *c, const json_t *row) {
     for (int i = 1; c->task->counts[0] && c->task->counts[i]; i++) {
         e.shares[i] = share(row, c->task, i);
     }
-    const weld_standing now = standing_of(c, &e);
+    weld_standing now = standing_of(c, &e);
+    now.before = c->latest_images;
+    if (isfinite(now.score)) {
+        c->latest_images = now.images;
+    }
     if (isfinite(now.score) && (c->best < 0 || is_best(c, now, standing_of(c, &all[c->best])))) {
         c->best = (int64_t)c->epochs.count;
     }

@@ -149,6 +149,16 @@ START_TEST(the_best_epoch_is_one_of_all_images_where_there_is_one) {
         ck_assert_int_eq(json_integer_value(json_object_get(best, "epoch")), epochs[i]);
         json_decref(r);
     }
+    /* One image is lost for good: in the first evaluation without it nothing is compared. */
+    json_t *r =
+        curves_for(weld_tasks[0],
+                   "{\"kind\":\"epoch\",\"epoch\":0,\"step\":2,\"val_images\":24,\"top1\":50}\n"
+                   "{\"kind\":\"epoch\",\"epoch\":1,\"step\":4,\"val_images\":23,\"top1\":70}\n"
+                   "{\"kind\":\"epoch\",\"epoch\":2,\"step\":6,\"val_images\":23,\"top1\":60}\n",
+                   1000);
+    const json_t *best = json_object_get(r, "best");
+    ck_assert_int_eq(json_integer_value(json_object_get(best, "epoch")), 3);
+    json_decref(r);
     tear_down();
 }
 END_TEST

@@ -28,10 +28,11 @@ void weld_bytes_free(weld_bytes *bytes) {
     *bytes = (weld_bytes){0};
 }
 
-weld_status weld_read_file(const char *path, weld_bytes *out, weld_error *err) {
+static weld_status read_once(const char *path, weld_bytes *out, bool *is_open, weld_error *err) {
     uint64_t size;
     int fd;
     weld_status status = weld_file_open(path, &fd, &size, err);
+    *is_open = !status;
     if (status) {
         return status;
     }
@@ -43,4 +44,12 @@ weld_status weld_read_file(const char *path, weld_bytes *out, weld_error *err) {
     }
     close(fd);
     return status;
+}
+
+/* What a server has put in the place of an open file is found by opening it again alone (ESTALE).
+ */
+weld_status weld_read_file(const char *path, weld_bytes *out, weld_error *err) {
+    bool is_open;
+    const weld_status status = read_once(path, out, &is_open, err);
+    return status == WELD_ERROR_IO && is_open ? read_once(path, out, &is_open, err) : status;
 }

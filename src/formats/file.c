@@ -63,7 +63,8 @@ weld_status weld_file_is_there(const char *path, bool *there, weld_error *err) {
 
 bool weld_file_tries_again(int code, int *tries) {
     static const long pauses[] = {20000000, 200000000}; /* ns */
-    static const int passing[] = {EIO, ESTALE, ETIMEDOUT, EAGAIN, EMFILE, ENFILE};
+    static const int passing[] = {EIO,      ESTALE,    ETIMEDOUT,  EAGAIN,   EMFILE,   ENFILE,
+                                  ENOTCONN, EHOSTDOWN, ECONNRESET, ENETDOWN, EREMOTEIO};
     bool passes = false;
     for (size_t i = 0; i < sizeof passing / sizeof *passing; i++) {
         passes |= code == passing[i];

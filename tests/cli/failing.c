@@ -42,6 +42,7 @@ static const char *const names[COUNT] = {"fsync",     "rename", "ftruncate", "pw
 static atomic_int calls[COUNT];
 static int failing = -1, which, number;
 static bool kills;
+static atomic_int stale = -1; /* a descriptor that stays so until it is closed, as on a server */
 static const char *counts;
 
 __attribute__((constructor)) static void begin(void) {
@@ -120,6 +121,8 @@ int open(const char *path, int flags, ...) {
 
 /* As Linux: closed, and an error all the same. */
 int close(int fd) {
+    int closed = fd;
+    atomic_compare_exchange_strong(&stale, &closed, -1);
     const int failed = REAL(close)(fd);
     return fd > 2 && fails(CALL_CLOSE) ? -1 : failed;
 }
@@ -129,7 +132,15 @@ ssize_t read(int fd, void *data, size_t bytes) {
 }
 
 ssize_t pread(int fd, void *data, size_t bytes, off_t offset) {
-    return fails(CALL_PREAD) ? -1 : REAL(pread)(fd, data, bytes, offset);
+    if (fails(CALL_PREAD)) {
+        atomic_store(&stale, number == ESTALE ? fd : -1);
+        return -1;
+    }
+    if (fd == atomic_load(&stale)) {
+        errno = ESTALE;
+        return -1;
+    }
+    return REAL(pread)(fd, data, bytes, offset);
 }
 
 int stat(const char *restrict path, struct stat *restrict info) {

@@ -47,6 +47,20 @@ passes "run" 4 run run/best.h5 --input x.npy --output out/file
 passes "explain" 4 explain run/best.h5 photos/val/class_a/0000.jpg -o out/file.png
 passes "report" 4 report run -o out/file
 
+# An image that a server has put anew, which has to be opened again.
+WELD_CALLS=$WORK/calls works "check-data" "$FAILING" check-data linked
+count=$(sed -n "s/^pread //p" calls)
+holds "it reads images" test "$count" -ge 3
+bad=
+call=1
+while [ "$call" -le "$count" ]; do
+    rm -rf cache
+    WELD_FAIL="pread $call 116" run "$FAILING" check-data linked
+    grep -q "^images  *3: 0 broken, 0 odd, 0 skipped" stdout || bad="$bad $call: $(grep -h ^images stdout; tail -n 1 stderr);"
+    call=$((call + 1))
+done
+is "a file put anew is opened again" "$bad" ""
+
 # What stays, as where permission is denied on the way to a linked image.
 WELD_CALLS=$WORK/calls works "check-data" "$FAILING" check-data linked
 count=$(sed -n "s/^stat //p" calls)

@@ -278,6 +278,9 @@ START_TEST(what_may_pass_is_tried_again_twice_and_nothing_else_is) {
     ck_assert(weld_file_tries_again(ESTALE, &tries));
     ck_assert(!weld_file_tries_again(EIO, &tries));
     tries = 0;
+    ck_assert(weld_file_tries_again(ENOTCONN, &tries)); /* a server of files is gone for a moment */
+    ck_assert(weld_file_tries_again(EHOSTDOWN, &tries));
+    tries = 0;
     ck_assert(!weld_file_tries_again(EACCES, &tries));
     ck_assert(!weld_file_tries_again(ENOENT, &tries));
     ck_assert_int_eq(tries, 0);

@@ -6,6 +6,7 @@
 #define WELD_TESTS_TINY_RUN_H
 
 #include <jansson.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -108,8 +109,8 @@ typedef struct watcher {
     char messages[4096];
     weld_train_start start;
     int evaluations;
-    int evaluated;  /* data sets: by the weights, by their average */
-    char note[200]; /* of the latest epoch */
+    atomic_int evaluated; /* data sets: by the weights, by their average */
+    char note[200];       /* of the latest epoch */
 } watcher;
 
 static watcher seen;

@@ -8,6 +8,7 @@ import argparse
 import json
 import os
 import pathlib
+import re
 import statistics
 import subprocess
 import sys
@@ -86,7 +87,7 @@ class Table:
             ratio = statistics.median(w / p for w, p in zip(weld.speeds, peer.speeds))
             cells[3] = f"{peer.name}: {speed_text(peer, batch)}"
             cells[4], cells[7] = f"{ratio:.2f} x", memory_text(peer)
-            cells[5] = "weld" if ratio > 1 else f"**{peer.name.split(' ')[0]}**"
+            cells[5] = "weld" if ratio > 1 else f"**{peer.name[:re.search('[0-9]', peer.name).start()].strip()}**"
         print("| " + " | ".join(cells) + " |", flush=True)
         if weld.unquiet:
             print(f"bench_peers: {network}, {work}: the machine was not quiet in {weld.unquiet} of "

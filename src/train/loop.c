@@ -76,13 +76,16 @@ static weld_status write_last(weld_trainer *t, weld_error *err) {
 
 /* After an epoch, whose row is written. last.h5 comes last: a run that is killed before the rest
  * is done does it when it goes on, which it does not from a last.h5 of its end. An old checkpoint
- * that cannot be removed ends the run, but not without it. */
+ * that cannot be removed ends the run, but not without it, unless it is the end. */
 static weld_status write_checkpoints(weld_trainer *t, bool best, weld_error *err) {
     WELD_TRY(best ? weld_trainer_save_best(t, err) : WELD_OK);
     WELD_TRY(weld_trainer_save_epoch(t, err));
     weld_error second;
     const weld_status pruned =
         weld_run_folder_prune(&t->record.folder, t->state.epoch, t->data.recipe.train.keep, err);
+    if (pruned && weld_trainer_is_over(t)) {
+        return pruned; /* a run that goes on from its end removes nothing */
+    }
     const weld_status saved = weld_trainer_save_last(t, pruned ? &second : err);
     return pruned ? pruned : saved;
 }

@@ -34,7 +34,7 @@ typedef struct scan {
 
 static bool is_link(const char *path) {
     struct stat info;
-    return lstat(path, &info) == 0 && S_ISLNK(info.st_mode);
+    return weld_file_look_link(path, &info) == 0 && S_ISLNK(info.st_mode);
 }
 
 /* Links count as what they lead to; most file systems spare us the question. Where it cannot be

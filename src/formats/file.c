@@ -92,6 +92,14 @@ int weld_file_look(const char *path, struct stat *info) {
     return failed;
 }
 
+int weld_file_look_link(const char *path, struct stat *info) {
+    int tries = 0, failed;
+    do {
+        failed = lstat(path, info);
+    } while (failed && (errno == EINTR || weld_file_tries_again(errno, &tries)));
+    return failed;
+}
+
 int weld_file_look_at(int descriptor, struct stat *info) {
     int tries = 0, failed;
     do {

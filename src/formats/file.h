@@ -30,6 +30,7 @@ bool weld_file_tries_again(int code, int *tries);
 /* What is said of a file, tried again where it may pass and where a signal interrupts: as stat(2)
  * and fstat(2). */
 int weld_file_look(const char *path, struct stat *info);
+int weld_file_look_link(const char *path, struct stat *info); /* lstat likewise */
 int weld_file_look_at(int descriptor, struct stat *info);
 
 /* System calls that are made again where a signal interrupted them (EINTR). Open as open(2); the

@@ -194,11 +194,7 @@ static weld_status check_record(const weld_run_folder *f, weld_error *err) {
 /* What a run writes is its own: behind a link it would be written over somewhere else. */
 static weld_status check_kind(const char *path, weld_error *err) {
     struct stat info;
-    int tries = 0, failed;
-    do {
-        failed = lstat(path, &info);
-    } while (failed && (errno == EINTR || weld_file_tries_again(errno, &tries)));
-    if (failed) {
+    if (weld_file_look_link(path, &info) != 0) {
         return errno == ENOENT ? WELD_OK
                                : weld_file_fail(err, path, "tell whether it is there", errno);
     }

@@ -28,6 +28,12 @@ struct weld_value {
     int output_index;    /* which output of the producer */
 };
 
+/* How a value is kept as codes of WELD_U8: real = scale (code - zero). scale 0: it has none. */
+typedef struct weld_codes {
+    float scale;
+    int32_t zero;
+} weld_codes;
+
 /* What an operator may be told. One flat struct for all of them: an operator's `attributes` say
  * which fields it has; those are printed, written to files and compared, the others are zero. */
 typedef struct weld_attributes {

@@ -2,6 +2,7 @@
 #ifndef WELD_KERNELS_ISA_H
 #define WELD_KERNELS_ISA_H
 
+#include "kernels/int8.h"
 #include "kernels/kernels.h"
 
 typedef struct weld_isa {
@@ -10,6 +11,7 @@ typedef struct weld_isa {
     unsigned needs;       /* the same: WELD_CPU_... */
     /* By dtype: its table of kernels; NULL where it has none of its own for the type. */
     const weld_kernels *(*kernels[WELD_DTYPES])(void);
+    const weld_int8_kernels *(*int8)(void); /* NULL likewise */
 } weld_isa;
 
 /* All that weld knows, slowest first; NULL past the end. */

@@ -13,7 +13,8 @@ static const weld_isa sets[] = {
      0,
      {[WELD_F32] = weld_kernels_ref_f32,
       [WELD_F64] = weld_kernels_ref_f64,
-      [WELD_BF16] = weld_kernels_ref_bf16}},
+      [WELD_BF16] = weld_kernels_ref_bf16},
+     weld_int8_kernels_ref},
 #if defined(__x86_64__)
     {"avx2",
      "avx2+fma",
@@ -85,8 +86,28 @@ static const weld_kernels *best_table(weld_dtype dtype) {
     return sets[best].kernels[dtype]();
 }
 
+const char *weld_int8_kernels_available(int i) {
+    const unsigned features = weld_cpu_features();
+    for (int k = 0; k < SETS; k++) {
+        if (sets[k].int8 && runs(&sets[k], features) && i-- == 0) {
+            return sets[k].name;
+        }
+    }
+    return NULL;
+}
+
+/* The best of set `last` and those before it. */
+static const weld_int8_kernels *best_int8(const weld_isa *last) {
+    const unsigned features = weld_cpu_features();
+    const weld_isa *best = sets;
+    for (const weld_isa *set = sets; set <= last; set++) {
+        best = set->int8 && runs(set, features) ? set : best;
+    }
+    return best->int8();
+}
+
 static weld_status fail_unknown(const char *source, const char *isa, weld_error *err) {
-    char names[64] = "";
+    char names[96] = "";
     for (int i = 0; i < SETS; i++) {
         const size_t used = strlen(names);
         if (weld_isa_runs(&sets[i])) {
@@ -123,5 +144,20 @@ weld_status weld_kernels_select(weld_dtype dtype, const char *isa, const weld_ke
     }
     /* Some have nothing of their own for this type. */
     *out = named->kernels[dtype] ? named->kernels[dtype]() : best_table(dtype);
+    return WELD_OK;
+}
+
+weld_status weld_int8_kernels_select(const char *isa, const weld_int8_kernels **out,
+                                     weld_error *err) {
+    const char *source = "kernels";
+    if (!isa) {
+        isa = getenv("WELD_ISA");
+        source = "WELD_ISA";
+    }
+    const weld_isa *last = isa && *isa ? find_set(isa) : &sets[SETS - 1];
+    if (!last) {
+        return fail_unknown(source, isa, err);
+    }
+    *out = best_int8(last);
     return WELD_OK;
 }

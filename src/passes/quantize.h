@@ -12,7 +12,7 @@
  *   products   acc = sum (q_x - z_x) q_w + q_b in int32, padding is the code z_x;
  *              m[c] = float(float(s_x s_w[c]) / s_y), q = clamp(rne(float(acc) m[c]) + z_y);
  *              where the output has no codes it is float(acc) float(s_x s_w[c])
- *   add        r_a = s_a / s_y, r_b = s_b / s_y, k = float(z_y) - (r_a z_a + r_b z_b),
+ *   add        r_a = s_a / s_y, r_b = s_b / s_y, k = float(z_y) - fma(r_a, z_a, r_b z_b),
  *              q = clamp(rne(fma(q_a, r_a, fma(q_b, r_b, k))))
  *   functions  a table of 256 codes, which is kept with the weights
  *   pool       acc = sum q - n z_x, q = clamp(rne(float(acc) float(s_x / float(s_y n))) + z_y)

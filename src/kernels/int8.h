@@ -22,8 +22,8 @@
 #include "kernels/kernels.h"
 
 /* y = clamp(rne(fma(a, a_scale, fma(b, b_scale, constant)))) for codes a and b: a_scale is
- * s_a / s_y, b_scale s_b / s_y and constant z_y - (a_scale z_a + b_scale z_b), each product and sum
- * rounded. */
+ * s_a / s_y, b_scale s_b / s_y and constant z_y - fma(a_scale, z_a, b_scale z_b), each product and
+ * sum rounded. */
 typedef struct weld_int8_sum {
     float a_scale, b_scale, constant;
 } weld_int8_sum;

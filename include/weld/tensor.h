@@ -16,7 +16,16 @@
 extern "C" {
 #endif
 
-typedef enum weld_dtype { WELD_F32, WELD_F64, WELD_BF16, WELD_I64 } weld_dtype;
+/* The last three are what networks of integers are made of: activations, weights, biases. */
+typedef enum weld_dtype {
+    WELD_F32,
+    WELD_F64,
+    WELD_BF16,
+    WELD_I64,
+    WELD_U8,
+    WELD_I8,
+    WELD_I32
+} weld_dtype;
 
 #define WELD_MAX_DIMS 6
 
@@ -38,7 +47,7 @@ typedef struct weld_tensor {
                   .dim = {__VA_ARGS__}})
 
 WELD_API size_t weld_dtype_size(weld_dtype dtype);      /* bytes of one element */
-WELD_API const char *weld_dtype_name(weld_dtype dtype); /* "f32", "f64", "bf16", "i64" */
+WELD_API const char *weld_dtype_name(weld_dtype dtype); /* "f32", "f64", "bf16", "i64", "u8", ... */
 /* The product; 1 for rank 0; -1 where it overflows or the shape is none. */
 WELD_API int64_t weld_shape_count(const weld_shape *s);
 WELD_API size_t

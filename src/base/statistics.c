@@ -15,6 +15,12 @@ static double element(weld_dtype dtype, const void *data, int64_t i) {
         return ((const double *)data)[i];
     case WELD_I64:
         return (double)((const int64_t *)data)[i];
+    case WELD_U8:
+        return (double)((const uint8_t *)data)[i];
+    case WELD_I8:
+        return (double)((const int8_t *)data)[i];
+    case WELD_I32:
+        return (double)((const int32_t *)data)[i];
     case WELD_BF16:
         break;
     }

@@ -11,7 +11,7 @@ typedef struct weld_statistics {
     double squares; /* sum of squared differences from the mean */
 } weld_statistics;
 
-/* Add `count` elements of WELD_F32, WELD_F64 or WELD_I64. */
+/* Add `count` elements of any type but WELD_BF16. */
 void weld_statistics_add(weld_statistics *s, weld_dtype dtype, const void *data, int64_t count);
 /* The standard deviation, of the elements as all there are (numpy.std). */
 double weld_statistics_std(const weld_statistics *s);

@@ -7,7 +7,11 @@
 size_t weld_dtype_size(weld_dtype dtype) {
     switch (dtype) {
     case WELD_F32:
+    case WELD_I32:
         return 4;
+    case WELD_U8:
+    case WELD_I8:
+        return 1;
     case WELD_BF16:
         return 2;
     case WELD_F64:
@@ -27,6 +31,12 @@ const char *weld_dtype_name(weld_dtype dtype) {
         return "bf16";
     case WELD_I64:
         return "i64";
+    case WELD_U8:
+        return "u8";
+    case WELD_I8:
+        return "i8";
+    case WELD_I32:
+        return "i32";
     }
     return "unknown";
 }

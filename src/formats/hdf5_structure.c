@@ -129,6 +129,7 @@ static const struct {
 } numbers[] = {[WELD_HDF5_U8] = {0x10, 1},
                [WELD_HDF5_U32] = {0x10, 4},
                [WELD_HDF5_U64] = {0x10, 8},
+               [WELD_HDF5_I8] = {0x810, 1},
                [WELD_HDF5_I32] = {0x810, 4},
                [WELD_HDF5_I64] = {0x810, 8},
                /* The mantissa's first bit is implied; where the sign is. */

@@ -21,6 +21,7 @@ typedef enum weld_hdf5_type {
     WELD_HDF5_U8,
     WELD_HDF5_U32,
     WELD_HDF5_U64,
+    WELD_HDF5_I8,
     WELD_HDF5_I32,
     WELD_HDF5_I64,
     WELD_HDF5_F32,

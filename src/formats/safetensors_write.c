@@ -43,7 +43,8 @@ static void append_metadata(header *h, const weld_metadata *metadata) {
 
 static void append_tensor(header *h, const weld_safetensors_tensor *t, uint64_t *offset) {
     static const char *const dtypes[] = {
-        [WELD_F32] = "F32", [WELD_F64] = "F64", [WELD_BF16] = "BF16", [WELD_I64] = "I64"};
+        [WELD_F32] = "F32", [WELD_F64] = "F64", [WELD_BF16] = "BF16", [WELD_I64] = "I64",
+        [WELD_U8] = "U8",   [WELD_I8] = "I8",   [WELD_I32] = "I32"};
     weld_text_add(&h->text, ",");
     append_json(h, t->name);
     const uint64_t begin = *offset;

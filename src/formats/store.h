@@ -34,7 +34,10 @@ typedef enum weld_store_type {
     WELD_STORE_F64,
     WELD_STORE_I64,
     WELD_STORE_U8,
-    WELD_STORE_TEXT /* shape is of rank 0 */
+    WELD_STORE_TEXT, /* shape is of rank 0 */
+    WELD_STORE_I8,   /* this and the next only in files of networks of integers */
+    WELD_STORE_I32,
+    WELD_STORE_TYPES
 } weld_store_type;
 
 /* The type that holds a dtype; false where there is none (bf16). */

@@ -50,13 +50,24 @@ bool weld_store_type_of(weld_dtype dtype, weld_store_type *out) {
     case WELD_I64:
         *out = WELD_STORE_I64;
         return true;
+    case WELD_U8:
+        *out = WELD_STORE_U8;
+        return true;
+    case WELD_I8:
+        *out = WELD_STORE_I8;
+        return true;
+    case WELD_I32:
+        *out = WELD_STORE_I32;
+        return true;
     default:
         return false;
     }
 }
 
 bool weld_store_shape_bytes(weld_store_type type, const weld_shape *shape, size_t *bytes) {
-    size_t size = type == WELD_STORE_F32 ? 4 : type == WELD_STORE_U8 ? 1 : 8;
+    size_t size = type == WELD_STORE_F32 || type == WELD_STORE_I32 ? 4
+                  : type == WELD_STORE_U8 || type == WELD_STORE_I8 ? 1
+                                                                   : 8;
     if (shape->rank < 0 || shape->rank > WELD_MAX_DIMS) {
         return false;
     }
@@ -116,7 +127,7 @@ const char *weld_store_entry_decode(const unsigned char *from, size_t size,
     }
     size_t rank = from[1], length = from[2] | (size_t)from[3] << 8;
     *used = padded(rank, length);
-    if (from[0] > WELD_STORE_TEXT || rank > WELD_MAX_DIMS || length >= WELD_STORE_MAX_PATH ||
+    if (from[0] >= WELD_STORE_TYPES || rank > WELD_MAX_DIMS || length >= WELD_STORE_MAX_PATH ||
         *used > size) {
         return "an entry without meaning";
     }

@@ -103,11 +103,11 @@ typedef struct layout {
 } layout;
 
 static weld_hdf5_dataset dataset_of(const weld_store_entry *e, uint64_t at) {
-    static const weld_hdf5_type types[] = {[WELD_STORE_F32] = WELD_HDF5_F32,
-                                           [WELD_STORE_F64] = WELD_HDF5_F64,
-                                           [WELD_STORE_I64] = WELD_HDF5_I64,
-                                           [WELD_STORE_U8] = WELD_HDF5_U8,
-                                           [WELD_STORE_TEXT] = WELD_HDF5_TEXT};
+    static const weld_hdf5_type types[] = {
+        [WELD_STORE_F32] = WELD_HDF5_F32,   [WELD_STORE_F64] = WELD_HDF5_F64,
+        [WELD_STORE_I64] = WELD_HDF5_I64,   [WELD_STORE_U8] = WELD_HDF5_U8,
+        [WELD_STORE_TEXT] = WELD_HDF5_TEXT, [WELD_STORE_I8] = WELD_HDF5_I8,
+        [WELD_STORE_I32] = WELD_HDF5_I32};
     return (weld_hdf5_dataset){
         .path = e->path, .type = types[e->type], .shape = e->shape, .at = at, .bytes = e->bytes};
 }

@@ -3,7 +3,7 @@
 #define WELD_GRAPH_GRAPH_H
 
 #include "base/names.h"
-#include "kernels/kernels.h"
+#include "kernels/int8.h"
 #include "weld/graph.h"
 
 typedef struct weld_node weld_node;
@@ -33,6 +33,7 @@ typedef struct weld_codes {
     float scale;
     int32_t zero;
 } weld_codes;
+enum { WELD_MAX_CODES = 5 };
 
 /* What an operator may be told. One flat struct for all of them: an operator's `attributes` say
  * which fields it has; those are printed, written to files and compared, the others are zero. */
@@ -51,6 +52,7 @@ typedef struct weld_attributes {
     int64_t salt; /* which stream of random numbers */
     weld_dtype dtype; /* of the output */
     bool unrounded;   /* the output is of the parameters' type where activations are narrower */
+    weld_codes codes[WELD_MAX_CODES]; /* of inputs and outputs, as each operator says */
 } weld_attributes;
 
 enum {
@@ -77,7 +79,8 @@ enum {
     WELD_ATTR_COUNT = 1 << 20,
     WELD_ATTR_ALPHA = 1 << 21,
     WELD_ATTR_BETA = 1 << 22,
-    WELD_ATTR_UNROUNDED = 1 << 23
+    WELD_ATTR_UNROUNDED = 1 << 23,
+    WELD_ATTR_CODES = 1 << 24
 };
 
 /* Table for those who print, write or read attributes generically. */
@@ -88,7 +91,8 @@ typedef enum weld_field_type {
     WELD_FIELD_DOUBLE,
     WELD_FIELD_BOOL,
     WELD_FIELD_SHAPE,
-    WELD_FIELD_DTYPE
+    WELD_FIELD_DTYPE,
+    WELD_FIELD_CODES /* only of operators that no file holds */
 } weld_field_type;
 typedef struct weld_attribute_field {
     unsigned bit;
@@ -127,6 +131,7 @@ typedef struct weld_run {
     int64_t first_row, end_row;  /* of output 0, along its first dimension, where sums_by_rows: the
                                   * others are left alone. 0, 0: all */
     const weld_kernels *kernels; /* weld_plan_kernels of the node */
+    const weld_int8_kernels *int8; /* where values of the graph are codes */
     uint64_t seed, step;
 } weld_run;
 
@@ -142,6 +147,7 @@ typedef enum weld_slicing { WELD_SLICE_NONE, WELD_SLICE_ROWS, WELD_SLICE_IMAGES 
  * are no activations: of these the shape rule alone decides. */
 #define WELD_TYPES_FLOAT (1u << WELD_F32 | 1u << WELD_F64)
 #define WELD_TYPES_FLOAT_BF16 (WELD_TYPES_FLOAT | 1u << WELD_BF16)
+#define WELD_TYPES_MOVED (WELD_TYPES_FLOAT_BF16 | 1u << WELD_U8) /* where nothing is computed */
 
 /* What an operator, or a node of it, is to those who know none by name. */
 enum {

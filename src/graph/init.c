@@ -37,6 +37,9 @@ static void fill(const weld_value *v, uint64_t seed, const weld_tensor *t) {
             ((int64_t *)t->data)[i] = (int64_t)x;
             break;
         case WELD_BF16: /* no leaf has it: working copies are made from f32 */
+        case WELD_U8:   /* nor these where values are drawn */
+        case WELD_I8:
+        case WELD_I32:
             break;
         }
     }

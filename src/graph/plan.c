@@ -234,7 +234,8 @@ static weld_run specs_of(const planner *p, const weld_node *node, weld_tensor *o
                       .in = p->in,
                       .out = out,
                       .threads = plan->threads,
-                      .kernels = weld_plan_kernels(plan, node)};
+                      .kernels = weld_plan_kernels(plan, node),
+                      .int8 = plan->int8};
 }
 
 /* Bytes that the node at `at` wants for itself: of one slice, and of one thread, in a stream. */

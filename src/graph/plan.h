@@ -42,6 +42,7 @@ typedef struct weld_plan {
     const weld_graph *graph;
     const weld_kernels *kernels[WELD_DTYPES]; /* of the graph's type and of narrower ones that
                                                * values have; else NULL */
+    const weld_int8_kernels *int8;            /* where values are codes; else NULL */
     int threads;
     weld_tensor *specs;      /* by value id: dtype and shape for this batch */
     const weld_node **order; /* the nodes that run, in this order: what is needed, but no views */

@@ -2,12 +2,23 @@
 #include "base/error.h"
 #include "graph/plan.h"
 
+/* Of networks of integers: what has kernels of its own (kernels/int8.h). */
+static bool is_integer(weld_dtype dtype) {
+    return dtype == WELD_U8 || dtype == WELD_I8 || dtype == WELD_I32;
+}
+
+static bool is_narrower(weld_dtype dtype, weld_dtype than) {
+    return !is_integer(dtype) && weld_dtype_size(dtype) < weld_dtype_size(than);
+}
+
 weld_status weld_plan_choose_kernels(weld_plan *plan, const char *isa, weld_error *err) {
     const weld_graph *g = plan->graph;
     weld_status status = weld_kernels_select(g->dtype, isa, &plan->kernels[g->dtype], err);
     for (size_t i = 0; i < g->value_count && !status; i++) {
         const weld_dtype dtype = g->values[i]->dtype;
-        if (weld_dtype_size(dtype) < weld_dtype_size(g->dtype) && !plan->kernels[dtype]) {
+        if (dtype == WELD_U8 && !plan->int8) {
+            status = weld_int8_kernels_select(isa, &plan->int8, err);
+        } else if (is_narrower(dtype, g->dtype) && !plan->kernels[dtype]) {
             status = weld_kernels_select(dtype, isa, &plan->kernels[dtype], err);
         }
     }
@@ -15,7 +26,7 @@ weld_status weld_plan_choose_kernels(weld_plan *plan, const char *isa, weld_erro
 }
 
 static weld_dtype narrower(weld_dtype dtype, const weld_value *v) {
-    return v && weld_dtype_size(v->dtype) < weld_dtype_size(dtype) ? v->dtype : dtype;
+    return v && is_narrower(v->dtype, dtype) ? v->dtype : dtype;
 }
 
 const weld_kernels *weld_plan_kernels(const weld_plan *plan, const weld_node *node) {

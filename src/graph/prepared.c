@@ -14,6 +14,7 @@ enum { MOST_INPUTS = 4 };
 typedef struct form {
     const weld_op *op;
     const weld_kernels *kernels;
+    const weld_int8_kernels *int8;
     weld_attributes attributes;
     weld_tensor inputs[MOST_INPUTS]; /* those that are prepared from; the others are zero */
     size_t bytes;
@@ -116,6 +117,8 @@ static size_t compared_bytes(weld_field_type type) {
         return sizeof(bool);
     case WELD_FIELD_DTYPE:
         return sizeof(weld_dtype);
+    case WELD_FIELD_CODES:
+        return WELD_MAX_CODES * sizeof(weld_codes);
     case WELD_FIELD_SHAPE:
         break;
     }
@@ -136,6 +139,7 @@ static bool equal_attributes(const weld_attributes *a, const weld_attributes *b)
 static form form_of(const weld_run *run, size_t bytes) {
     form f = {.op = run->node->op,
               .kernels = run->kernels,
+              .int8 = run->int8,
               .attributes = run->node->attributes,
               .bytes = bytes};
     for (int i = 0; i < run->node->input_count && i < MOST_INPUTS; i++) {
@@ -147,8 +151,8 @@ static form form_of(const weld_run *run, size_t bytes) {
 }
 
 static bool equal_forms(const form *a, const form *b) {
-    bool equal = a->op == b->op && a->kernels == b->kernels && a->bytes == b->bytes &&
-                 equal_attributes(&a->attributes, &b->attributes);
+    bool equal = a->op == b->op && a->kernels == b->kernels && a->int8 == b->int8 &&
+                 a->bytes == b->bytes && equal_attributes(&a->attributes, &b->attributes);
     for (int i = 0; i < MOST_INPUTS && equal; i++) {
         equal = a->inputs[i].data == b->inputs[i].data &&
                 a->inputs[i].dtype == b->inputs[i].dtype &&

@@ -35,6 +35,7 @@ const weld_attribute_field weld_attribute_fields[] = {
     OPTIONAL_FIELD(WELD_ATTR_DILATION, dilation, WELD_FIELD_INT2),
     OPTIONAL_FIELD(WELD_ATTR_SAME, same, WELD_FIELD_BOOL),
     OPTIONAL_FIELD(WELD_ATTR_UNROUNDED, unrounded, WELD_FIELD_BOOL),
+    FIELD(WELD_ATTR_CODES, codes, WELD_FIELD_CODES),
 };
 const size_t weld_attribute_field_count =
     sizeof weld_attribute_fields / sizeof *weld_attribute_fields;
@@ -47,6 +48,21 @@ static bool is_zero(const weld_attribute_field *field, const void *at) {
 bool weld_node_has_field(const weld_node *node, const weld_attribute_field *field) {
     const void *at = (const char *)&node->attributes + field->offset;
     return node->op->attributes & field->bit && !(field->optional && is_zero(field, at));
+}
+
+/* "0.0235@128,-,0.0117@0": scale and zero point of each, up to the last there is. */
+static void print_codes(const weld_codes *codes, FILE *out) {
+    int count = WELD_MAX_CODES;
+    while (count > 1 && codes[count - 1].scale == 0) {
+        count--;
+    }
+    for (int i = 0; i < count; i++) {
+        char text[64] = "-";
+        if (codes[i].scale != 0) {
+            weld_snprintf(text, sizeof text, "%.9g@%d", (double)codes[i].scale, codes[i].zero);
+        }
+        fprintf(out, i ? ",%s" : "%s", text);
+    }
 }
 
 static void print_field(const weld_attribute_field *field, const void *at, FILE *out) {
@@ -75,6 +91,9 @@ static void print_field(const weld_attribute_field *field, const void *at, FILE 
         break;
     case WELD_FIELD_DTYPE:
         fputs(weld_dtype_name(*(const weld_dtype *)at), out);
+        break;
+    case WELD_FIELD_CODES:
+        print_codes(at, out);
         break;
     }
 }

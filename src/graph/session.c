@@ -68,6 +68,7 @@ static void bind_runs(weld_session *s, uint64_t seed) {
                                  .prepared = prepared == SIZE_MAX ? NULL : s->arena + prepared,
                                  .threads = s->plan->threads,
                                  .kernels = weld_plan_kernels(s->plan, node),
+                                 .int8 = s->plan->int8,
                                  .seed = seed};
     }
 }

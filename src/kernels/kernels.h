@@ -27,7 +27,7 @@
 #include "base/random.h"
 #include "weld/tensor.h"
 
-enum { WELD_DTYPES = WELD_I64 + 1 }; /* how many weld_dtype there are */
+enum { WELD_DTYPES = WELD_I32 + 1 }; /* how many weld_dtype there are */
 
 /* The type P of weights and vectors that goes with activations of type T. */
 static inline weld_dtype weld_parameter_dtype(weld_dtype t) {

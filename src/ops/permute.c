@@ -130,7 +130,7 @@ const weld_op weld_op_permute = {
     .inputs = {1, 1},
     .outputs = 1,
     .attributes = WELD_ATTR_SHAPE,
-    .types = WELD_TYPES_FLOAT_BF16,
+    .types = WELD_TYPES_MOVED,
     .infer = infer,
     .grad = grad,
     .cpu = {.run = run, .slicing = slicing, .sliced = 1 << 0},

@@ -61,6 +61,8 @@ static json_t *attribute_json(const weld_attribute_field *field, const void *at)
         return shape_json(at);
     case WELD_FIELD_DTYPE:
         return json_string(weld_dtype_name(*(const weld_dtype *)at));
+    case WELD_FIELD_CODES:
+        break;
     }
     return NULL;
 }
@@ -227,6 +229,8 @@ static void read_attribute(weld_json *j, const json_t *object, const weld_attrib
         break;
     case WELD_FIELD_DTYPE:
         *(weld_dtype *)at = read_dtype(j, object, RESULT_DTYPES);
+        break;
+    case WELD_FIELD_CODES:
         break;
     }
 }

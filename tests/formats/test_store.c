@@ -404,7 +404,7 @@ START_TEST(an_index_that_lies_is_refused) {
     assert_refused(&s, path, u8 + 24, 6, size);
     assert_refused(&s, path, text + 16, 0, "not a text");
     assert_refused(&s, path, text + 16, 2, "not a text");
-    assert_refused(&s, path, text, 5 | 5 << 16, "without meaning");          /* type */
+    assert_refused(&s, path, text, 7 | 5 << 16, "without meaning");          /* type */
     assert_refused(&s, path, text, 4 | 7 << 8 | 5 << 16, "without meaning"); /* rank */
     assert_refused(&s, path, text, 4 | UINT64_C(0xffff) << 16, "without meaning");
     assert_refused(&s, path, text, 4, "a name"); /* empty */

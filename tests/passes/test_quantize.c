@@ -1,0 +1,147 @@
+/* Networks of integers made of merged networks of floats. */
+#include <math.h>
+#include <string.h>
+
+#include "models/models.h"
+#include "ops/codes.h"
+#include "passes/merging.h"
+#include "passes/minmax.h"
+#include "passes/quantize.h"
+#include "suite.h"
+
+/* A merged network with its integers. */
+typedef struct net {
+    weld_graph *graph, *fused, *plain;
+    weld_weights *weights, *integers;
+    weld_quantization q;
+} net;
+
+static void ok(weld_status status, const weld_error *err) {
+    ck_assert_msg(status == WELD_OK, "%s", err->message);
+}
+
+static net make(const char *name, int size, int classes) {
+    net n = {0};
+    weld_error err = {0};
+    weld_graph *g;
+    weld_weights *w;
+    weld_model_config config;
+    ok(weld_model_config_named(name, &config, &err), &err);
+    config.num_classes = classes;
+    ok(weld_model_build(&config, false, 1, size, size, WELD_F32, &g, &err), &err);
+    ok(weld_graph_init_weights(g, 3, &w, &err), &err);
+    ok(weld_reparameterize(g, w, &n.graph, &n.weights, &err), &err);
+    weld_graph_free(g);
+    weld_weights_free(w);
+    n.q = minmax_quantization(n.graph, n.weights, 2, NULL);
+    ok(weld_quantize_weights(n.graph, n.weights, &n.q, &n.integers, &err), &err);
+    ok(weld_quantized_graph(n.graph, &n.q, true, &n.fused, &err), &err);
+    ok(weld_quantized_graph(n.graph, &n.q, false, &n.plain, &err), &err);
+    return n;
+}
+
+static void free_net(net *n) {
+    weld_graph_free(n->graph);
+    weld_graph_free(n->fused);
+    weld_graph_free(n->plain);
+    weld_weights_free(n->weights);
+    weld_weights_free(n->integers);
+    weld_quantization_free(&n->q);
+}
+
+/* All outputs of a run on noise, one after the other; the caller's to free. */
+static float *run(const weld_graph *g, weld_weights *w, weld_session_options o, size_t *count) {
+    weld_session *s;
+    weld_error err = {0};
+    o.constant_weights = true;
+    ok(weld_session_create(g, w, &o, &s, &err), &err);
+    minmax_fill(s, "images", 7);
+    weld_session_run(s, 0);
+    *count = 0;
+    float *all = NULL;
+    for (size_t i = 0; i < g->output_count; i++) {
+        const weld_tensor t = weld_session_output(s, g->outputs[i].name);
+        ck_assert_int_eq(t.dtype, WELD_F32);
+        const size_t more = (size_t)weld_shape_count(&t.shape);
+        all = realloc(all, (*count + more) * sizeof *all);
+        memcpy(all + *count, t.data, more * sizeof *all);
+        *count += more;
+    }
+    weld_session_free(s);
+    return all;
+}
+
+/* dB of the float outputs over what the integers' differ by. */
+static double sqnr(const float *x, const float *y, size_t count) {
+    double signal = 0, noise = 0;
+    for (size_t i = 0; i < count; i++) {
+        signal += (double)x[i] * (double)x[i];
+        noise += ((double)x[i] - (double)y[i]) * ((double)x[i] - (double)y[i]);
+    }
+    return 10 * log10(signal / noise);
+}
+
+static void check_says_the_same(const char *name, int size) {
+    net n = make(name, size, 10);
+    size_t count;
+    float *want = run(n.graph, n.weights, (weld_session_options){.batch = 2}, &count);
+    float *got = run(n.fused, n.integers, (weld_session_options){.batch = 2}, &count);
+    const double db = sqnr(want, got, count);
+    ck_assert_msg(db > 15, "%s: %g dB", name, db);
+    free(want);
+    free(got);
+    free_net(&n);
+}
+
+START_TEST(a_network_of_integers_says_nearly_what_that_of_floats_says) {
+    const char *const names[] = {"repvit_m0_6", "mobilenetv3_small_050", "mobileone_s0",
+                                 "repvgg_a0",   "regnety_002",           "mobilevit_xxs"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        check_says_the_same(names[i], 64);
+    }
+}
+END_TEST
+
+static void check_same_bits(const net *n, const weld_graph *g, weld_session_options o,
+                            const float *want, size_t wanted) {
+    size_t count;
+    float *got = run(g, n->integers, o, &count);
+    ck_assert_uint_ge(count, wanted);
+    ck_assert_msg(memcmp(got, want, wanted * sizeof *want) == 0,
+                  "threads %d, batch %lld, isa %s, node by node %d", o.threads, (long long)o.batch,
+                  o.isa ? o.isa : "best", o.node_by_node);
+    free(got);
+}
+
+START_TEST(bits_depend_on_neither_threads_batch_instructions_nor_fusing) {
+    const char *const names[] = {"repvit_m0_6", "mobilenetv3_small_050"};
+    for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
+        net n = make(names[k], 48, 10);
+        size_t count, one;
+        float *want =
+            run(n.plain, n.integers, (weld_session_options){.batch = 3, .threads = 1}, &count);
+        one = count / 3;
+        for (int threads = 1; threads <= 7; threads += threads == 3 ? 4 : 1) {
+            check_same_bits(&n, n.fused, (weld_session_options){.batch = 3, .threads = threads},
+                            want, count);
+            check_same_bits(&n, n.fused, (weld_session_options){.batch = 1, .threads = threads},
+                            want, one);
+        }
+        check_same_bits(&n, n.fused, (weld_session_options){.batch = 16, .threads = 2}, want,
+                        count);
+        check_same_bits(&n, n.fused,
+                        (weld_session_options){.batch = 3, .threads = 2, .node_by_node = true},
+                        want, count);
+        for (int i = 0; weld_int8_kernels_available(i); i++) {
+            const char *isa = weld_int8_kernels_available(i);
+            check_same_bits(&n, n.fused, (weld_session_options){.batch = 3, .isa = isa}, want,
+                            count);
+        }
+        free(want);
+        free_net(&n);
+    }
+}
+END_TEST
+
+RUN_SUITE("passes/quantize", a_network_of_integers_says_nearly_what_that_of_floats_says,
+          bits_depend_on_neither_threads_batch_instructions_nor_fusing)

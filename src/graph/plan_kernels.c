@@ -11,9 +11,23 @@ static bool is_narrower(weld_dtype dtype, weld_dtype than) {
     return !is_integer(dtype) && weld_dtype_size(dtype) < weld_dtype_size(than);
 }
 
+/* In a graph of f32: does the node take nothing but f64? */
+static bool is_of_f64(const weld_node *node) {
+    bool all = node->input_count > 0;
+    for (int i = 0; i < node->input_count; i++) {
+        all = all && node->inputs[i] && node->inputs[i]->dtype == WELD_F64;
+    }
+    return all;
+}
+
 weld_status weld_plan_choose_kernels(weld_plan *plan, const char *isa, weld_error *err) {
     const weld_graph *g = plan->graph;
     weld_status status = weld_kernels_select(g->dtype, isa, &plan->kernels[g->dtype], err);
+    for (size_t i = 0; i < g->node_count && !status && !plan->kernels[WELD_F64]; i++) {
+        if (is_of_f64(g->nodes[i])) {
+            status = weld_kernels_select(WELD_F64, isa, &plan->kernels[WELD_F64], err);
+        }
+    }
     for (size_t i = 0; i < g->value_count && !status; i++) {
         const weld_dtype dtype = g->values[i]->dtype;
         if (dtype == WELD_U8 && !plan->int8) {
@@ -31,6 +45,9 @@ static weld_dtype narrower(weld_dtype dtype, const weld_value *v) {
 
 const weld_kernels *weld_plan_kernels(const weld_plan *plan, const weld_node *node) {
     weld_dtype dtype = plan->graph->dtype;
+    if (is_of_f64(node)) {
+        return plan->kernels[WELD_F64];
+    }
     for (int i = 0; i < node->input_count; i++) {
         dtype = narrower(dtype, node->inputs[i]);
     }

@@ -1,14 +1,15 @@
-/* cast: the same numbers as another type, between f32 and bf16; f32 is rounded to nearest even. */
+/* cast: the same numbers as another type, between f32 and bf16 or f64; what becomes narrower is
+ * rounded to nearest even. */
 #include "base/error.h"
 #include "ops/ops.h"
 
 static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tensor *out,
                          weld_error *err) {
     weld_dtype from = in[0].dtype, to = node->attributes.dtype;
-    bool narrows = from == WELD_F32 && to == WELD_BF16,
-         widens = from == WELD_BF16 && to == WELD_F32;
-    if (!narrows && !widens) {
-        return weld_fail(err, WELD_ERROR_SHAPE, "from %s to %s: casts are between f32 and bf16",
+    const weld_dtype other = from == WELD_F32 ? to : from;
+    if ((from != WELD_F32 && to != WELD_F32) || (other != WELD_BF16 && other != WELD_F64)) {
+        return weld_fail(err, WELD_ERROR_SHAPE,
+                         "from %s to %s: casts are between f32 and bf16 or f64",
                          weld_dtype_name(from), weld_dtype_name(to));
     }
     out[0] = (weld_tensor){to, in[0].shape, NULL};
@@ -19,10 +20,26 @@ static void grad(const weld_gradient *of) {
     of->dx[0] = weld_cast(of->g, of->dy[0], of->node->inputs[0]->dtype);
 }
 
+static void widen(int64_t n, const float *x, double *y) {
+    for (int64_t i = 0; i < n; i++) {
+        y[i] = x[i];
+    }
+}
+
+static void narrow(int64_t n, const double *x, float *y) {
+    for (int64_t i = 0; i < n; i++) {
+        y[i] = (float)x[i];
+    }
+}
+
 static void piece(const weld_run *run, int64_t begin, int64_t end) {
     const void *x = weld_at(&run->in[0], begin);
     void *y = weld_at(&run->out[0], begin);
-    if (run->out[0].dtype == WELD_BF16) {
+    if (run->out[0].dtype == WELD_F64) {
+        widen(end - begin, x, y);
+    } else if (run->in[0].dtype == WELD_F64) {
+        narrow(end - begin, x, y);
+    } else if (run->out[0].dtype == WELD_BF16) {
         run->kernels->from_f32(end - begin, x, y);
     } else {
         run->kernels->to_f32(end - begin, x, y);

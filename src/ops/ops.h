@@ -101,7 +101,7 @@ int64_t weld_strip(const weld_tensor *t, int axis);
  * [out, ...]. */
 int64_t weld_weight_macs(const weld_node *node);
 
-/* x as `dtype`: f32 or bf16. The gradient is cast back. Itself where it is of this type. */
+/* x as `dtype`: f32, bf16 or f64. The gradient is cast back. Itself where it is of this type. */
 weld_value *weld_cast(weld_graph *g, weld_value *x, weld_dtype dtype);
 
 /* For `slicing`: any slice will do. */

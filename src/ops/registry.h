@@ -8,6 +8,7 @@
     X(activation_grad) \
     X(activation_pair) \
     X(add) \
+    X(add_identity) \
     X(affine) \
     X(affine2) \
     X(attention) \
@@ -44,6 +45,9 @@
     X(detection_dfl_loss) \
     X(detection_dfl_loss_grad) \
     X(dropout) \
+    X(fake_quantize) \
+    X(fake_quantize_grad) \
+    X(fake_quantize_rows) \
     X(fill) \
     X(global_avg_pool) \
     X(global_avg_pool_grad) \
@@ -60,6 +64,7 @@
     X(moments) \
     X(moments_of_affine2) \
     X(mul) \
+    X(norm_map) \
     X(permute) \
     X(relative_position_bias) \
     X(relative_position_bias_grad) \
@@ -67,13 +72,19 @@
     X(resize) \
     X(resize_grad) \
     X(scale) \
+    X(scale_columns) \
+    X(scale_rows) \
     X(slice) \
     X(slice_grad) \
     X(softmax) \
     X(softmax_grad) \
     X(stochastic_depth) \
+    X(sum_columns) \
+    X(sum_rows) \
     X(sums_of_affine2) \
-    X(sums_row)
+    X(sums_row) \
+    X(take_identity) \
+    X(widen_kernel)
 /* clang-format on */
 
 #endif

@@ -10,6 +10,7 @@
  */
 #include "ops/ops.h"
 #include "passes/layer.h"
+#include "passes/layer_nodes.h"
 #include "passes/rules.h"
 
 /* A batch norm and the layer that it folds into; norm is NULL where there is no such pair. */
@@ -103,6 +104,10 @@ static weld_value *build(weld_rewrite *r, const weld_node *node) {
     if (layer.weight &&
         !(p.after ? fold_after(r, p.norm, &layer) : fold_before(r, p.norm, &layer))) {
         return NULL;
+    }
+    if (layer.made_weight) {
+        const weld_nodes_map map = weld_nodes_norm(r, p.norm);
+        p.after ? weld_nodes_scale(r, &layer, map) : weld_nodes_scale_before(r, &layer, map);
     }
     layer.has_bias = true;
     return weld_layer_put(r, &layer, x);

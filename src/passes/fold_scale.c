@@ -4,6 +4,7 @@
  */
 #include "ops/ops.h"
 #include "passes/layer.h"
+#include "passes/layer_nodes.h"
 #include "passes/rules.h"
 
 enum { X, FACTORS, SHIFTS }; /* inputs of an affine map */
@@ -35,6 +36,13 @@ static weld_value *build(weld_rewrite *r, const weld_node *node) {
         weld_layer_scale(&layer, o,
                          factors ? weld_rewrite_element(r, factors, o) : node->attributes.factor);
         layer.bias[o] += shifts ? weld_rewrite_element(r, shifts, o) : 0;
+    }
+    if (layer.made_weight && factors) {
+        weld_nodes_scale(r, &layer,
+                         (weld_nodes_map){weld_rewrite_made(r, factors),
+                                          shifts ? weld_rewrite_made(r, shifts) : NULL});
+    } else if (layer.made_weight) {
+        weld_nodes_multiply(r, &layer, node->attributes.factor);
     }
     layer.has_bias = layer.has_bias || shifts;
     return weld_layer_put(r, &layer, x);

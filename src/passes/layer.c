@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "ops/ops.h"
+#include "passes/layer_nodes.h"
 
 const weld_node *weld_layer_inner(const weld_rewrite *r, const weld_value *v) {
     const weld_node *node = weld_rewrite_inner(r, v, &weld_op_conv2d);
@@ -44,6 +45,9 @@ bool weld_layer_take(weld_rewrite *r, const weld_node *node, const int kernel[2]
         out->padding[i] = node->attributes.padding[i] + wider * weld_dilation(&node->attributes, i);
     }
     weld_rewrite_consume(r, node);
+    if (r->source->maker) {
+        return weld_nodes_take(r, node, out);
+    }
     if (!weld_rewrite_has_weights(r)) {
         return true;
     }
@@ -183,6 +187,9 @@ weld_value *weld_layer_put(weld_rewrite *r, const weld_layer *layer, weld_value 
     }
     if (!weight || (layer->has_bias && !bias)) {
         return NULL;
+    }
+    if (r->source->maker) {
+        weld_nodes_put(r, layer, weight, bias);
     }
     if (layer->node->op == &weld_op_linear) {
         return weld_linear(r->to, x, weight, bias);

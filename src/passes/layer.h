@@ -5,10 +5,12 @@
 #include "passes/rewrite.h"
 
 typedef struct weld_layer {
-    const weld_node *node; /* conv2d or linear: inputs x, weight, bias or absent */
-    weld_shape shape;      /* of weight: [out, in / groups, kh, kw] or [out, in] */
-    int padding[2];        /* convolution: height, width */
-    double *weight, *bias; /* of shape, and [out]; NULL where there are no weights */
+    const weld_node *node;               /* conv2d or linear: inputs x, weight, bias or absent */
+    weld_shape shape;                    /* of weight: [out, in / groups, kh, kw] or [out, in] */
+    int padding[2];                      /* convolution: height, width */
+    double *weight, *bias;               /* of shape, and [out]; NULL where there are no weights */
+    weld_value *made_weight, *made_bias; /* the same as values of nodes (merged_nodes.h), or NULL;
+                                          * the bias NULL: 0 */
     bool has_bias;
 } weld_layer;
 

@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "ops/ops.h"
 #include "passes/layer.h"
+#include "passes/layer_nodes.h"
 #include "passes/rules.h"
 
 typedef struct term {
@@ -213,10 +214,16 @@ static bool add_term(weld_rewrite *r, const term *t, const int kernel[2], weld_l
         if (t->norm) {
             weld_rewrite_consume(r, t->norm);
         }
+        if (to->made_weight) {
+            weld_nodes_add_identity(r, to, t->norm);
+        }
         return add_identity(r, to, t->norm);
     }
     if (!weld_layer_take(r, t->layer, kernel, &branch)) {
         return false;
+    }
+    if (to->made_weight) {
+        weld_nodes_add(r, to, &branch);
     }
     add_layer(to, &branch);
     return true;

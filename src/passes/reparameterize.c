@@ -115,6 +115,7 @@ static weld_status step(weld_weighted_graph *now, bool *owned, const weld_rule *
             weld_weighted_graph_free(now);
         } else {
             weld_free(now->data);
+            weld_free(now->made);
         }
         *now = next;
         *owned = true;
@@ -169,11 +170,16 @@ weld_status weld_reparameterize(const weld_graph *g, const weld_weights *w, weld
     return status;
 }
 
+weld_status weld_reparameterize_weighted(weld_weighted_graph *g, weld_error *err) {
+    weld_pool pool = {0};
+    const weld_status status = apply_rules(g, &pool, err);
+    weld_pool_free(&pool);
+    return status;
+}
+
 weld_status weld_reparameterize_graph(const weld_graph *g, weld_graph **out, weld_error *err) {
     weld_weighted_graph now = {.graph = (weld_graph *)g};
-    weld_pool pool = {0};
-    weld_status status = apply_rules(&now, &pool, err);
-    weld_pool_free(&pool);
+    const weld_status status = weld_reparameterize_weighted(&now, err);
     if (!status) {
         *out = now.graph;
     }

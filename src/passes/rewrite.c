@@ -40,6 +40,7 @@ void weld_pool_free(weld_pool *pool) {
 void weld_weighted_graph_free(weld_weighted_graph *g) {
     weld_graph_free(g->graph);
     weld_free(g->data);
+    weld_free(g->made);
     *g = (weld_weighted_graph){0};
 }
 
@@ -59,6 +60,27 @@ static void set_data(weld_rewrite *r, const weld_value *leaf, weld_tensor data) 
         target->data_capacity = capacity;
     }
     target->data[id] = data;
+}
+
+void weld_rewrite_set_made(weld_rewrite *r, const weld_value *leaf, weld_value *made) {
+    weld_weighted_graph *target = r->target;
+    const size_t id = (size_t)leaf->id;
+    if (id >= target->made_capacity) {
+        const size_t capacity = 2 * id + 64;
+        weld_value **grown =
+            weld_grow(target->made, target->made_capacity, capacity, sizeof(weld_value *));
+        if (!grown) {
+            weld_graph_fail(r->to, WELD_ERROR_MEMORY, "rewriting: out of memory");
+            return;
+        }
+        target->made = grown;
+        target->made_capacity = capacity;
+    }
+    target->made[id] = made;
+}
+
+weld_value *weld_rewrite_made(const weld_rewrite *r, const weld_value *leaf) {
+    return r->source->made[leaf->id];
 }
 
 /* --- What rules ask -------------------------------------------------------------------------- */
@@ -92,6 +114,8 @@ weld_value *weld_rewrite_get(weld_rewrite *r, const weld_value *v) {
         *mapped = weld_graph_copy_leaf(r->to, v);
         if (*mapped && is_leaf(v) && weld_rewrite_has_weights(r)) {
             set_data(r, *mapped, r->source->data[v->id]);
+        } else if (*mapped && is_leaf(v) && r->source->maker) {
+            weld_rewrite_set_made(r, *mapped, weld_rewrite_made(r, v));
         }
     }
     return *mapped;
@@ -245,7 +269,7 @@ weld_status weld_rewrite_apply(const weld_weighted_graph *in, const weld_rule *r
                                weld_error *err) {
     const weld_graph *from = in->graph;
     size_t values = from->value_count;
-    *out = (weld_weighted_graph){0};
+    *out = (weld_weighted_graph){.maker = in->maker};
     weld_rewrite r = {.source = in,
                       .from = from,
                       .target = out,

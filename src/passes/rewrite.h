@@ -21,6 +21,11 @@ typedef struct weld_weighted_graph {
     weld_graph *graph;
     weld_tensor *data; /* by value id; data NULL where the value is no parameter or buffer */
     size_t data_capacity;
+    /* In the place of tensors, nodes that make them (merged_nodes.h): a graph, borrowed, whose
+     * values of f64 the leaves are; made[value id] likewise. NULL: they are not asked for. */
+    weld_graph *maker;
+    weld_value **made;
+    size_t made_capacity;
 } weld_weighted_graph;
 
 /* Arrays of double that live until all rules are done. */
@@ -71,14 +76,18 @@ void weld_rewrite_need(weld_rewrite *r, const weld_value *v);
 
 /* The counterpart of v in r->to. */
 weld_value *weld_rewrite_get(weld_rewrite *r, const weld_value *v);
-/* Are there weights? Otherwise rules give NULL for values. */
+/* Are there weights as numbers? Otherwise rules give NULL for values. */
 bool weld_rewrite_has_weights(const weld_rewrite *r);
 /* Element i of a parameter or buffer of r->from. */
 double weld_rewrite_element(const weld_rewrite *r, const weld_value *leaf, int64_t i);
 /* Note that the leaves of this node end in the replacement being built (for its name). */
 void weld_rewrite_consume(weld_rewrite *r, const weld_node *node);
-/* A parameter of r->to with these values (from r->pool). */
+/* A parameter of r->to with these values (from r->pool)... */
 weld_value *weld_rewrite_parameter(weld_rewrite *r, const char *name, weld_shape shape,
                                    double *values);
+/* ...and where nodes make weights, the value that it is. */
+void weld_rewrite_set_made(weld_rewrite *r, const weld_value *leaf, weld_value *made);
+/* What a parameter or buffer of r->from is, where nodes make weights. */
+weld_value *weld_rewrite_made(const weld_rewrite *r, const weld_value *leaf);
 
 #endif

@@ -20,4 +20,8 @@ extern const weld_rule weld_rule_merge_branches;
  * into it. */
 extern const weld_rule weld_rule_fold_scale;
 
+/* The rules, applied until none fits, to a graph without tensors: *g becomes another, with a graph
+ * of its own; the one that it had is only borrowed. What else it has is taken, on errors too. */
+weld_status weld_reparameterize_weighted(weld_weighted_graph *g, weld_error *err);
+
 #endif

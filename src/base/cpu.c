@@ -26,6 +26,24 @@ static bool may_use_tiles(void) {
 #endif
 }
 
+/* What multiplies codes, on a processor that has `features`. */
+static unsigned int8_features(unsigned features) {
+    unsigned a, b, c, d;
+    if (features & WELD_CPU_AVX2_FMA && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 4 & 1)) {
+        features |= WELD_CPU_AVX_VNNI;
+    }
+    if (!(features & WELD_CPU_AVX512) || !__get_cpuid_count(7, 0, &a, &b, &c, &d)) {
+        return features;
+    }
+    features |= c >> 11 & 1 ? WELD_CPU_AVX512_VNNI : 0;
+    features |= c >> 1 & 1 ? WELD_CPU_AVX512_VBMI : 0;
+    const unsigned needed = WELD_CPU_AMX_BF16 | WELD_CPU_AVX512_VNNI | WELD_CPU_AVX512_VBMI;
+    if ((features & needed) == needed && (d >> 25 & 1)) {
+        features |= WELD_CPU_AMX_INT8;
+    }
+    return features;
+}
+
 unsigned weld_cpu_features(void) {
     unsigned features = 0, a, b, c, d;
     __builtin_cpu_init(); /* its answers include the operating system's support */
@@ -43,7 +61,7 @@ unsigned weld_cpu_features(void) {
         (d >> 22 & 1) && (d >> 24 & 1) && may_use_tiles()) {
         features |= WELD_CPU_AMX_BF16;
     }
-    return features;
+    return int8_features(features);
 }
 
 /* 48 bytes in three leaves (Intel, Software Developer's Manual, CPUID: "Processor Brand String"),

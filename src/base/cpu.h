@@ -7,7 +7,11 @@ enum {
     WELD_CPU_AVX2_FMA = 1 << 0,
     WELD_CPU_AVX512 = 1 << 1, /* F, BW, DQ and VL together */
     WELD_CPU_AVX512_BF16 = 1 << 2,
-    WELD_CPU_AMX_BF16 = 1 << 3, /* comes with AVX512_BF16 */
+    WELD_CPU_AMX_BF16 = 1 << 3,    /* comes with AVX512_BF16 */
+    WELD_CPU_AVX_VNNI = 1 << 6,    /* comes with AVX2_FMA */
+    WELD_CPU_AVX512_VNNI = 1 << 7, /* comes with AVX512 */
+    WELD_CPU_AVX512_VBMI = 1 << 8, /* likewise */
+    WELD_CPU_AMX_INT8 = 1 << 9,    /* comes with AMX_BF16, AVX512_VNNI and _VBMI */
     /* Of 64-bit ARM. */
     WELD_CPU_NEON = 1 << 4,
     WELD_CPU_NEON_BF16 = 1 << 5

@@ -77,11 +77,15 @@ static weld_status print_machine(weld_error *err) {
     }
     putchar('\n');
     const weld_kernels *f32, *bf16;
+    const weld_int8_kernels *int8;
     WELD_TRY(weld_kernels_select(WELD_F32, NULL, &f32, err));
     WELD_TRY(weld_kernels_select(WELD_BF16, NULL, &bf16, err));
-    printf("kernels:  f32 %s, bf16 %s (can run:", f32->name, bf16->name);
-    for (int i = 0; weld_kernels_available(WELD_BF16, i); i++) {
-        printf(" %s", weld_kernels_available(WELD_BF16, i));
+    WELD_TRY(weld_int8_kernels_select(NULL, &int8, err));
+    printf("kernels:  f32 %s, bf16 %s, int8 %s (can run:", f32->name, bf16->name, int8->name);
+    for (int i = 0; weld_isa_at(i); i++) {
+        if (weld_isa_runs(weld_isa_at(i))) {
+            printf(" %s", weld_isa_at(i)->name);
+        }
     }
     puts("; WELD_ISA chooses)");
     printf("threads:  %d", weld_threads_available());

@@ -132,5 +132,12 @@ const char *weld_int8_kernels_available(int i);
 
 /* Variants; kernels/isa.h. */
 const weld_int8_kernels *weld_int8_kernels_ref(void);
+/* Built for x86-64 alone. */
+const weld_int8_kernels *weld_int8_kernels_avx2(void);
+const weld_int8_kernels *weld_int8_kernels_avxvnni(void);
+const weld_int8_kernels *weld_int8_kernels_avx512(void);
+const weld_int8_kernels *weld_int8_kernels_avx512vnni(void);
+const weld_int8_kernels *weld_int8_kernels_avx512vnni_vbmi(void); /* with faster tables */
+const weld_int8_kernels *weld_int8_kernels_amx(void); /* that, with products in AMX tiles */
 
 #endif

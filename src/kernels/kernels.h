@@ -259,11 +259,11 @@ typedef struct weld_kernels {
     double (*multiply_adds)(int64_t rounds, void *sum);
 } weld_kernels;
 
-/* The table for a dtype: for WELD_F64 the reference; for WELD_F32 and WELD_BF16 that of `isa`
- * ("ref"; on x86 "avx2", "avx512", "avx512bf16", "amx", the last two of which have no f32 tables of
- * their own and stand for avx512 there; on ARM "neon", and "neonbf16", which likewise stands for
- * it), or for NULL that of the environment's WELD_ISA, or the best that the cpu can run. A name
- * that is unknown, or that this cpu or this build cannot run, is an error saying which can.
+/* The table for a dtype: for WELD_F64 the reference; for WELD_F32 and WELD_BF16 that of `isa`, a
+ * name of kernels/isa.h ("ref"; on x86 "avx2", "avx512", ..., on ARM "neon", ...), or for NULL that
+ * of the environment's WELD_ISA, or the best that the cpu can run. A set that has no table of its
+ * own for a type stands for the best before it ("amx" for avx512 in f32). A name that is unknown,
+ * or that this cpu or this build cannot run, is an error saying which can.
  */
 weld_status weld_kernels_select(weld_dtype dtype, const char *isa, const weld_kernels **out,
                                 weld_error *err);

@@ -7,6 +7,13 @@
 #include "base/error.h"
 #include "kernels/isa.h"
 
+#if defined(__x86_64__)
+static const weld_int8_kernels *int8_avx512vnni(void) {
+    return weld_cpu_features() & WELD_CPU_AVX512_VBMI ? weld_int8_kernels_avx512vnni_vbmi()
+                                                      : weld_int8_kernels_avx512vnni();
+}
+#endif
+
 static const weld_isa sets[] = {
     {"ref",
      NULL,
@@ -19,16 +26,25 @@ static const weld_isa sets[] = {
     {"avx2",
      "avx2+fma",
      WELD_CPU_AVX2_FMA,
-     {[WELD_F32] = weld_kernels_avx2, [WELD_BF16] = weld_kernels_bf16_avx2}},
+     {[WELD_F32] = weld_kernels_avx2, [WELD_BF16] = weld_kernels_bf16_avx2},
+     weld_int8_kernels_avx2},
+    {"avxvnni", "avx-vnni", WELD_CPU_AVX_VNNI, {NULL}, weld_int8_kernels_avxvnni},
     {"avx512",
      "avx512",
      WELD_CPU_AVX512,
-     {[WELD_F32] = weld_kernels_avx512, [WELD_BF16] = weld_kernels_bf16_avx512}},
+     {[WELD_F32] = weld_kernels_avx512, [WELD_BF16] = weld_kernels_bf16_avx512},
+     weld_int8_kernels_avx512},
+    {"avx512vnni", "avx512-vnni", WELD_CPU_AVX512_VNNI, {NULL}, int8_avx512vnni},
     {"avx512bf16",
      "avx512-bf16",
      WELD_CPU_AVX512_BF16,
-     {[WELD_BF16] = weld_kernels_bf16_avx512bf16}},
-    {"amx", "amx-bf16", WELD_CPU_AMX_BF16, {[WELD_BF16] = weld_kernels_bf16_amx}},
+     {[WELD_BF16] = weld_kernels_bf16_avx512bf16},
+     NULL},
+    {"amx",
+     "amx-bf16+int8",
+     WELD_CPU_AMX_BF16 | WELD_CPU_AMX_INT8,
+     {[WELD_BF16] = weld_kernels_bf16_amx},
+     weld_int8_kernels_amx},
 #elif defined(__aarch64__)
     {"neon",
      "neon",
@@ -77,13 +93,14 @@ const char *weld_kernels_available(weld_dtype dtype, int i) {
     return NULL;
 }
 
-static const weld_kernels *best_table(weld_dtype dtype) {
+/* The best of set `last` and those before it. */
+static const weld_kernels *best_table(weld_dtype dtype, const weld_isa *last) {
     const unsigned features = weld_cpu_features();
-    int best = 0;
-    for (int k = 0; k < SETS; k++) {
-        best = sets[k].kernels[dtype] && runs(&sets[k], features) ? k : best;
+    const weld_isa *best = sets;
+    for (const weld_isa *set = sets; set <= last; set++) {
+        best = set->kernels[dtype] && runs(set, features) ? set : best;
     }
-    return sets[best].kernels[dtype]();
+    return best->kernels[dtype]();
 }
 
 const char *weld_int8_kernels_available(int i) {
@@ -96,7 +113,7 @@ const char *weld_int8_kernels_available(int i) {
     return NULL;
 }
 
-/* The best of set `last` and those before it. */
+/* The same for int8. */
 static const weld_int8_kernels *best_int8(const weld_isa *last) {
     const unsigned features = weld_cpu_features();
     const weld_isa *best = sets;
@@ -119,6 +136,15 @@ static weld_status fail_unknown(const char *source, const char *isa, weld_error 
                      isa, names);
 }
 
+/* The set that was asked for, or WELD_ISA's; the fastest where there is no wish. Some have no table
+ * of their own for a type: then the best before them is meant. */
+static weld_status find_last(const char *isa, const weld_isa **last, weld_error *err) {
+    const char *source = isa ? "kernels" : "WELD_ISA";
+    isa = isa ? isa : getenv("WELD_ISA");
+    *last = isa && *isa ? find_set(isa) : &sets[SETS - 1];
+    return *last ? WELD_OK : fail_unknown(source, isa, err);
+}
+
 weld_status weld_kernels_select(weld_dtype dtype, const char *isa, const weld_kernels **out,
                                 weld_error *err) {
     if (dtype == WELD_F64) {
@@ -129,35 +155,16 @@ weld_status weld_kernels_select(weld_dtype dtype, const char *isa, const weld_ke
         return weld_fail(err, WELD_ERROR_ARGUMENT,
                          "kernels: there are none for type %d: use f32, f64 or bf16", (int)dtype);
     }
-    const char *source = "kernels";
-    if (!isa) {
-        isa = getenv("WELD_ISA");
-        source = "WELD_ISA";
-    }
-    if (!isa || !*isa) {
-        *out = best_table(dtype);
-        return WELD_OK;
-    }
-    const weld_isa *named = find_set(isa);
-    if (!named) {
-        return fail_unknown(source, isa, err);
-    }
-    /* Some have nothing of their own for this type. */
-    *out = named->kernels[dtype] ? named->kernels[dtype]() : best_table(dtype);
+    const weld_isa *last = NULL;
+    WELD_TRY(find_last(isa, &last, err));
+    *out = best_table(dtype, last);
     return WELD_OK;
 }
 
 weld_status weld_int8_kernels_select(const char *isa, const weld_int8_kernels **out,
                                      weld_error *err) {
-    const char *source = "kernels";
-    if (!isa) {
-        isa = getenv("WELD_ISA");
-        source = "WELD_ISA";
-    }
-    const weld_isa *last = isa && *isa ? find_set(isa) : &sets[SETS - 1];
-    if (!last) {
-        return fail_unknown(source, isa, err);
-    }
+    const weld_isa *last = NULL;
+    WELD_TRY(find_last(isa, &last, err));
     *out = best_int8(last);
     return WELD_OK;
 }

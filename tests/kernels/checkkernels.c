@@ -1,8 +1,9 @@
 /* checkkernels: compares every float and bf16 table that this cpu can run with the double
- * reference, over random sizes, tails, strides and contents, in guarded and poisoned memory (see
- * check/check.h); with --bench it prints their speed instead.
+ * reference, and every int8 table with its own to the last bit, over random sizes, tails, strides
+ * and contents, in guarded and poisoned memory (see check/check.h); with --bench it prints their
+ * speed instead.
  *
- *     checkkernels [--bench] [--dtype f32|bf16] [--seed N] [--only KERNEL]
+ *     checkkernels [--bench] [--dtype f32|bf16|int8] [--seed N] [--only KERNEL]
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -91,9 +92,32 @@ static bool check_type(weld_dtype dtype, const options *o, int *chosen) {
     return good;
 }
 
+static bool check_types(const char *type, const options *o, int *chosen) {
+    bool good = true;
+    if (!type || strcmp(type, "f32") == 0) {
+        good = check_type(WELD_F32, o, chosen) && good;
+    }
+    if (!type || strcmp(type, "bf16") == 0) {
+        good = check_type(WELD_BF16, o, chosen) && good;
+    }
+    if (!type || strcmp(type, "int8") == 0) {
+        if (o->benching) {
+            bench_int8(o->only, chosen);
+        } else {
+            good = check_int8(o->seed, o->only, chosen) && good;
+        }
+    }
+    return good;
+}
+
+static bool is_type(const char *name) {
+    return strcmp(name, "f32") == 0 || strcmp(name, "bf16") == 0 || strcmp(name, "int8") == 0;
+}
+
 int main(int argc, char **argv) {
     options o = {.seed = 1};
-    bool f32 = true, bf16 = true;
+    const char *type = NULL;
+    bool known = true;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--bench") == 0) {
             o.benching = true;
@@ -102,20 +126,19 @@ int main(int argc, char **argv) {
         } else if (strcmp(argv[i], "--only") == 0 && i + 1 < argc) {
             o.only = argv[++i];
         } else if (strcmp(argv[i], "--dtype") == 0 && i + 1 < argc) {
-            f32 = strcmp(argv[++i], "f32") == 0;
-            bf16 = strcmp(argv[i], "bf16") == 0;
+            type = argv[++i];
+            known = known && is_type(type);
         } else {
-            f32 = bf16 = false;
+            known = false;
         }
     }
-    if (!f32 && !bf16) {
-        fprintf(stderr, "usage: checkkernels [--bench] [--dtype f32|bf16] [--seed N] "
+    if (!known) {
+        fprintf(stderr, "usage: checkkernels [--bench] [--dtype f32|bf16|int8] [--seed N] "
                         "[--only KERNEL]\n");
         return 2;
     }
     int chosen = 0;
-    bool good = !f32 || check_type(WELD_F32, &o, &chosen);
-    good = (!bf16 || check_type(WELD_BF16, &o, &chosen)) && good;
+    const bool good = check_types(type, &o, &chosen);
     if (!chosen) {
         fprintf(stderr, "checkkernels: no kernel %s\n", o.only);
         return 2;

@@ -138,20 +138,6 @@ static void copy_rest(int64_t height, int64_t rest, const uint16_t *a, int64_t l
     }
 }
 
-/* The height of row tiles that makes products of m rows least work. A tile costs its rows, but
- * no less than 9 cycles a product, and loads and stores; tiles go in twos. */
-static int64_t tile_height(int64_t m) {
-    int64_t best = TILE_ROWS, least = INT64_MAX;
-    for (int64_t height = p_least(m, TILE_ROWS); height >= 8; height--) {
-        const int64_t tiles = (m + height - 1) / height, cost = tiles * (height + 2);
-        if (cost < least) {
-            least = cost;
-            best = height;
-        }
-    }
-    return m < 8 ? m : best;
-}
-
 void weld_bf16_amx_gemm_packed(int64_t m, int64_t n, int64_t k, const void *a, int64_t lda,
                                const void *packed, const void *bias, bool accumulate, void *c,
                                int64_t ldc) {
@@ -168,7 +154,7 @@ void weld_bf16_amx_gemm_packed(int64_t m, int64_t n, int64_t k, const void *a, i
     _Alignas(64) float sums[MOST_TILES * TILE];
     target targets[2][GROUP]; /* the last block of a group is finished in the next one */
     block before = {.tiles = 0};
-    tiles_start(height, rest);
+    tiles_start(height, (rest + 1) / 2);
     const int64_t tiles = (m + height - 1) / height;
     for (int64_t first = 0; first < tiles; first += GROUP) {
         row_tile r[GROUP];

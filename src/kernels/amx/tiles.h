@@ -1,42 +1,16 @@
 /* Matrix products in tiles: an instruction multiplies 16 rows of 32 bf16 with 16 x 16 pairs (see
  * avx512bf16/products.h) and adds to 16 x 16 floats, in as many cycles as there are rows.
  *
- * Tile registers 0 to 3 hold sums, 4 rows of A and 5 pairs of B, 6 and 7 the same for the rest of k
- * that is no whole 32. Registers are renamed, so one for each factor is enough; loads go on beside
- * products.
+ * setup.h says which registers hold what. They are renamed, so one for each factor is enough; loads
+ * go on beside products.
  *
  * Subnormal factors and sums count as zero, whatever the rounding mode is; infinities and NaN come
  * through. */
 #ifndef WELD_KERNELS_AMX_TILES_H
 #define WELD_KERNELS_AMX_TILES_H
 
+#include "kernels/amx/setup.h"
 #include "kernels/avx512bf16/pairs.h"
-
-enum { TILE_ROWS = 16, TILE_BYTES = 64 };
-
-/* Set up the tiles of this thread for `rows` (at most 16) rows of A, and a rest of `rest` < 32
- * of k. _tile_release gives them back, which keeps switches between threads cheap. */
-P_INLINE void tiles_start(int64_t rows, int64_t rest) {
-    struct {
-        uint8_t palette, start_row, reserved[14];
-        uint16_t row_bytes[16];
-        uint8_t rows[16];
-    } volatile tiles; /* gcc 12 drops stores to it that are not volatile */
-    volatile uint64_t *words = (volatile uint64_t *)&tiles;
-    for (size_t i = 0; i < sizeof tiles / sizeof *words; i++) {
-        words[i] = 0;
-    }
-    tiles.palette = 1;
-    for (int i = 0; i < 8; i++) {
-        tiles.row_bytes[i] = TILE_BYTES;
-        tiles.rows[i] = (uint8_t)rows;
-    }
-    const int64_t pairs = rest > 0 ? (rest + 1) / 2 : 1;
-    tiles.rows[5] = TILE_ROWS;
-    tiles.row_bytes[6] = (uint16_t)(4 * pairs);
-    tiles.rows[7] = (uint8_t)pairs;
-    _tile_loadconfig((const void *)&tiles);
-}
 
 /* What is common to the tiles of a product. */
 typedef struct tile_product {

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "base/random.h"
+#include "kernels/int8.h"
 #include "kernels/kernels.h"
 
 typedef uint16_t bfloat; /* room for a bf16 */
@@ -23,8 +24,9 @@ enum { MAX_ARRAYS = 10, SCRATCH = MAX_ARRAYS, SLOTS };
 
 typedef enum usage { INPUT, OUTPUT, UPDATED } usage;
 
-/* Of elements: T and P of kernels.h; always double; P that the kernel rounds to T itself. */
-typedef enum kind { ACTIVATION, PARAMETER, SUM, ROUNDED_PARAMETER } kind;
+/* Of elements: T and P of kernels.h; always double; P that the kernel rounds to T itself; and of
+ * int8 kernels, u8, i8 and i32, whose floats are parameters. */
+typedef enum kind { ACTIVATION, PARAMETER, SUM, ROUNDED_PARAMETER, CODE, WEIGHT, INTEGER } kind;
 
 /* `rows` rows of `width` elements, `stride` apart; what lies between is NaN and not to be touched.
  * The kernel writes rows [begin, end) of an output and all other memory stays as it is. */
@@ -49,9 +51,10 @@ struct trial {
     void (*call)(const weld_kernels *k, void *const *p, const trial *t);
     /* Fills each output's `bound`; by default bound_linear. */
     void (*bound)(trial *t);
-    double terms;     /* how many are summed into one output */
-    double roundings; /* how often a sum is rounded to bf16 on its way */
-    weld_dtype dtype; /* of the tables to run on */
+    double terms;                  /* how many are summed into one output */
+    double roundings;              /* how often a sum is rounded to bf16 on its way */
+    weld_dtype dtype;              /* of the tables to run on */
+    const weld_int8_kernels *int8; /* the one to run on, in trials of int8 */
 
     /* Parameters of the calls; with `fixed` (bench) the sizes are given, else draw chooses them. */
     bool fixed;
@@ -62,6 +65,8 @@ struct trial {
     weld_window g;
     weld_adamw_step step;
     int steps;
+    int32_t zero[3];
+    weld_int8_sum sum;
 };
 
 typedef enum scope { ALL_TYPES, NOT_IN_BF16, ONLY_IN_BF16 } scope;
@@ -126,6 +131,16 @@ size_t element_size(const array *a, weld_dtype dtype);
 double round_to_bf16(double x); /* by the reference */
 /* Place the arrays and fill them; p receives the arguments. For bench. */
 void place_trial(const trial *t, const weld_kernels *k, bool at_end, int64_t offset, void **p);
+
+/* What comes of running it on k becomes what is expected, to the last bit. */
+void expect_as_run(trial *t, const weld_kernels *k);
+
+/* All int8 tables, which must equal the reference; false where one does not. Counts the kernels
+ * that `only` chooses. */
+bool check_int8(uint64_t seed, const char *only, int *chosen);
+void bench_int8(const char *only, int *chosen);
+/* The trial `kernel` of int8 with the sizes that t has. */
+void draw_int8(trial *t, const char *kernel, weld_random *r);
 
 void bench(const weld_kernels *const *tables, int count, const char *only);
 

@@ -148,6 +148,10 @@ WELD_API void weld_model_free(weld_model *m);
 WELD_API const weld_model_config *weld_model_get_config(const weld_model *m);
 WELD_API const weld_preprocessing *weld_model_get_preprocessing(const weld_model *m);
 WELD_API bool weld_model_is_merged(const weld_model *m);
+/* A merged network whose activations and weights are integers of 8 bits (weld quantize). Runners,
+ * classifiers and sessions take it as any other; it can neither be merged, trained nor exported as
+ * safetensors. */
+WELD_API bool weld_model_is_int8(const weld_model *m);
 /* Name of class i, or NULL where the names are unknown or i is out of range. */
 WELD_API const char *weld_model_class_name(const weld_model *m, int i);
 /* The evaluation graph (input "images", output "logits") and its weights, for sessions of one's own
@@ -158,8 +162,10 @@ WELD_API weld_weights *weld_model_weights(const weld_model *m);
 /* How runners, classifiers and weld_model_run that are made from now on compute; fp32 at first.
  * With bf16, activations are kept in that format and products made of it, with sums in fp32:
  * several times as fast where the cpu has instructions for it, and as true as 8 bits of mantissa
- * allow. Files, weights and outputs stay as they are, and so do merging and exporting. Not while
- * others use m. */
+ * allow. Files, weights and outputs stay as they are, and so do merging and exporting. A network of
+ * integers (weld_model_is_int8) is run in these unless it is told otherwise: with fp32 it becomes
+ * one of floats, whose weights are what its integers stand for; bf16 it cannot be run in
+ * (WELD_ERROR_ARGUMENT). Not while others use m. */
 WELD_API weld_status weld_model_set_precision(weld_model *m, weld_precision precision,
                                               weld_error *err);
 

@@ -18,12 +18,18 @@
 
 typedef struct bench_arguments {
     bool data, train, json, unmerged;
+    bool int8;     /* the file's network is of integers */
+    int precision; /* as CLI_PRECISION has it */
     cli_model_options model;
     int height, width; /* 0: the file's */
     int recompute;     /* a weld_segments */
     weld_bench_options o;
     int simulated[CLI_SIMULATED_MAX], simulated_count; /* threads; 0: nothing is simulated */
 } bench_arguments;
+
+static const char *precision_name(const bench_arguments *a) {
+    return a->int8 ? "int8" : cli_precision_name(a->o.precision);
+}
 
 static double profiled_seconds(const weld_bench_result *r) {
     double total = 0;
@@ -105,10 +111,10 @@ static void print_quiet(const weld_quiet *q) {
 static void print_json(const char *what, const bench_arguments *a, const weld_bench_result *r) {
     json_t *json =
         json_pack("{s:s, s:s, s:s, s:i, s:o, s:i, s:f, s:f, s:f, s:I, s:I}", "model", what, "work",
-                  a->train ? "train" : "inference", "precision", cli_precision_name(a->o.precision),
-                  "batch", a->o.batch, "size", cli_size_json(a->height, a->width), "threads",
-                  r->threads, "images_per_second", a->o.batch / r->seconds, "milliseconds",
-                  1e3 * r->seconds, "gflops_per_second", r->flops / r->seconds / 1e9, "arena_bytes",
+                  a->train ? "train" : "inference", "precision", precision_name(a), "batch",
+                  a->o.batch, "size", cli_size_json(a->height, a->width), "threads", r->threads,
+                  "images_per_second", a->o.batch / r->seconds, "milliseconds", 1e3 * r->seconds,
+                  "gflops_per_second", r->flops / r->seconds / 1e9, "arena_bytes",
                   (json_int_t)r->arena_bytes, "peak_bytes", (json_int_t)r->peak_bytes);
     add_quiet(json, &r->quiet);
     if (a->o.profile) {
@@ -124,11 +130,11 @@ static void print_result(const char *what, const bench_arguments *a, const weld_
         return;
     }
     printf("%s, %s, %s, batch %d, %d x %d, threads %.1f of %d: %.1f images/s, %.2f ms (median), "
-           "%.1f GFLOP/s, arena %.0f MB, peak %.0f MB\n",
-           what, a->train ? "training step" : "inference", cli_precision_name(a->o.precision),
-           a->o.batch, a->height, a->width, r->quiet.threads, r->threads, a->o.batch / r->seconds,
-           1e3 * r->seconds, r->flops / r->seconds / 1e9, (double)r->arena_bytes / 1e6,
-           (double)r->peak_bytes / 1e6);
+           "%.1f %s/s, arena %.0f MB, peak %.0f MB\n",
+           what, a->train ? "training step" : "inference", precision_name(a), a->o.batch, a->height,
+           a->width, r->quiet.threads, r->threads, a->o.batch / r->seconds, 1e3 * r->seconds,
+           r->flops / r->seconds / (a->int8 ? 2e9 : 1e9), a->int8 ? "GMAC" : "GFLOP",
+           (double)r->arena_bytes / 1e6, (double)r->peak_bytes / 1e6);
     print_quiet(&r->quiet);
     if (a->o.profile) {
         print_profile(r);
@@ -158,6 +164,10 @@ static weld_status bench_file(const char *path, bench_arguments *a, weld_bench_r
             weld_bench_training(weld_model_get_config(m), a->height, a->width, &a->o, out, err);
     } else {
         status = weld_model_set_preprocessing(m, &p, err);
+        if (!status && weld_model_is_int8(m) && a->precision) {
+            status = weld_model_set_precision(m, a->o.precision, err);
+        }
+        a->int8 = weld_model_is_int8(m);
         status = status ? status
                         : weld_bench_inference(weld_model_graph(m), weld_model_weights(m), &a->o,
                                                out, err);
@@ -184,14 +194,14 @@ static void print_simulated(const char *what, const bench_arguments *a,
                             const weld_bench_result *results) {
     if (!a->json) {
         printf("%s, %s, %s, batch %d, %d x %d\n", what, a->train ? "training step" : "inference",
-               cli_precision_name(a->o.precision), a->o.batch, a->height, a->width);
+               precision_name(a), a->o.batch, a->height, a->width);
         cli_print_simulated(results, a->simulated_count, a->o.batch);
         return;
     }
     json_t *json =
         json_pack("{s:s, s:s, s:s, s:i, s:o, s:o}", "model", what, "work",
-                  a->train ? "train" : "inference", "precision", cli_precision_name(a->o.precision),
-                  "batch", a->o.batch, "size", cli_size_json(a->height, a->width), "simulated",
+                  a->train ? "train" : "inference", "precision", precision_name(a), "batch",
+                  a->o.batch, "size", cli_size_json(a->height, a->width), "simulated",
                   cli_simulated_json(results, a->simulated_count, a->o.batch));
     cli_print_json(json, 6);
 }
@@ -280,8 +290,8 @@ weld_status cli_bench(cli_call *call, weld_error *err) {
         {"threads", 0, CLI_THREADS, &a.o.threads, "N", "threads (all)"},
         {"steps", 0, CLI_COUNT, &a.o.steps, "N",
          "timed runs, after two that are not (10; simulated: 3)"},
-        {"precision", 0, CLI_PRECISION, &a.o.precision, "P",
-         "of activations: fp32 (default), bf16"},
+        {"precision", 0, CLI_PRECISION, &a.precision, "P",
+         "of activations: fp32 (default; of int8: int8), bf16"},
         {"profile", 0, CLI_FLAG, &a.o.profile, NULL, "a table of the operators"},
         {"by-node", 0, CLI_FLAG, &a.o.by_node, NULL, "of --profile: a row a node"},
         {"trace", 0, CLI_OUTPUT, &a.o.trace, "FILE",
@@ -292,6 +302,7 @@ weld_status cli_bench(cli_call *call, weld_error *err) {
         CLI_MODEL_OPTIONS(a.model),
     };
     cli_parse(call, options, sizeof options / sizeof *options);
+    a.o.precision = a.precision ? (weld_precision)(a.precision - 1) : WELD_PRECISION_FP32;
     if (a.data && (a.o.batch || size || a.train)) {
         cli_usage(call, "--data times what the recipe says: use --set");
     }

@@ -70,7 +70,7 @@ typedef enum cli_option_kind {
     CLI_THREADS,       /* the same, of which more than there are cpus are told to gain nothing */
     CLI_TEXTS,     /* NULL: the call has those of the one option that may be given several times */
     CLI_SECONDS,   /* double, at least 0 */
-    CLI_PRECISION, /* weld_precision */
+    CLI_PRECISION, /* int: 1 + a weld_precision */
     CLI_CHOICE,    /* int: which of the words that `argument` lists, "A|B", from 1 */
     CLI_KEYS,      /* cli_keys: one option for each key of networks that tensors do not tell */
     CLI_ANSWER_KEYS, /* cli_keys: one for each that tasks have for what is told of an image */

@@ -124,7 +124,7 @@ typedef struct asked {
     const char *out, *verify, *form, *batch, *size, *strides;
     pixels input;
     int stride_list[WELD_MAX_STAGES];
-    bool nms, raw;
+    bool nms, raw, as_float;
     cli_keys settings;
 } asked;
 
@@ -191,6 +191,7 @@ weld_status cli_export(cli_call *call, weld_error *err) {
          "ONNX of a detector: with suppression, boxes as predict tells them"},
         {"raw", 0, CLI_FLAG, &a.raw, NULL, "ONNX of a detector: the maps of its head"},
         {"", 0, CLI_FILE_KEYS, &a.settings, NULL, NULL},
+        {"float", 0, CLI_FLAG, &a.as_float, NULL, "of an int8 file: what its integers stand for"},
         {"strides", 0, CLI_TEXT, &a.strides, "N,N", "of features: these alone (all)"},
         {"verify", 0, CLI_TEXT, &a.verify, "DIR",
          "compare on these images (else on noise); ONNX: before and after merging"},
@@ -203,6 +204,7 @@ weld_status cli_export(cli_call *call, weld_error *err) {
     cli_parse(call, options, sizeof options / sizeof *options);
     read_options(call, &a, &export);
     model.backbone = export.features;
+    model.precision = a.as_float ? 1 + (int)WELD_PRECISION_FP32 : 0;
     weld_model *m;
     weld_export_report report;
     weld_model_data data = {0};

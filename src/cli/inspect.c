@@ -53,7 +53,8 @@ static weld_status check_network(inspection *in, weld_error *err) {
 }
 
 static weld_status print_graph(const inspection *in, const weld_model *m, weld_error *err) {
-    bool written = (in->graph ? weld_graph_print : weld_graph_print_dot)(m->graph, stdout);
+    bool written =
+        (in->graph ? weld_graph_print : weld_graph_print_dot)(weld_model_graph(m), stdout);
     return written ? WELD_OK : weld_fail(err, WELD_ERROR_IO, "the graph cannot be written");
 }
 

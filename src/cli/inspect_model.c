@@ -99,7 +99,9 @@ static void say_network(inspection *in, const weld_model *m) {
     bool known = !merged || !m->file.origin.kind;
     weld_model_label_text(c, labels, sizeof labels);
     inspect_fact(in, "form", json_string(merged ? "merged" : "training"), "%s%s%s",
-                 merged ? "merged, for deployment" : "training, not merged",
+                 weld_model_is_int8(m) ? "merged, for deployment, int8"
+                 : merged              ? "merged, for deployment"
+                                       : "training, not merged",
                  known && merged && *labels ? "; before that" : "", known ? labels : "");
     for (int labelled = 1; labelled >= 0; labelled--) { /* what the line above says comes first */
         for (size_t i = 0; i < family->key_count; i++) {
@@ -115,6 +117,42 @@ static void say_network(inspection *in, const weld_model *m) {
                  (long long)counts.convolutions);
     inspect_fact(in, "MACs", json_integer(counts.macs), "%.1f M at %d x %d",
                  (double)counts.macs / 1e6, p->height, p->width);
+}
+
+/* Scales and zero points of all values --graph prints, and --tensors those of weights. */
+static void say_integers(inspection *in, const weld_model *m) {
+    const weld_quantization *q = m->file.quantization;
+    char text[512] = "none";
+    json_t *values = json_array(), *floats = json_array();
+    size_t used = 0;
+    int count = 0;
+    for (size_t i = 0; q && i < q->value_count; i++) {
+        if (q->codes[i].scale != 0) {
+            json_array_append_new(values, json_pack("{s:I, s:f, s:i}", "value", (json_int_t)i,
+                                                    "scale", (double)q->codes[i].scale, "zero",
+                                                    (int)q->codes[i].zero));
+        }
+    }
+    for (size_t i = 0; q && i < q->node_count; i++) {
+        if (q->float_nodes[i]) {
+            const char *name = m->graph->nodes[i]->inputs[1]->name;
+            json_array_append_new(floats, weld_json_name(name));
+            if (used < sizeof text) {
+                used += (size_t)snprintf(text + used, sizeof text - used, count++ ? ", %s" : "%s",
+                                         name);
+            }
+        }
+    }
+    if (q) {
+        const size_t coded = json_array_size(values);
+        inspect_fact(in, "codes", values, "%zu values of 8 bits (--graph: scale@zero of each)",
+                     coded);
+        inspect_fact(in, "float layers", floats, "%s", text);
+        inspect_text(in, "quantization", q->details);
+    } else {
+        json_decref(values);
+        json_decref(floats);
+    }
 }
 
 static void say_classes(inspection *in, const weld_model *m) {
@@ -230,6 +268,7 @@ void inspect_model(inspection *in, const weld_model *m) {
     say_kind(in, &m->file);
     say_damage(in, &m->file);
     say_network(in, m);
+    say_integers(in, m);
     say_classes(in, m);
     say_preprocessing(in, &m->file.preprocessing, m->file.origin.usual);
     say_temperature(in, &m->file);

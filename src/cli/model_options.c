@@ -147,7 +147,11 @@ weld_status cli_open_model(const char *path, const cli_model_options *options, w
     }
     if (!status) {
         status = tell_average(path, &(*out)->file, err);
-        status = status ? status : weld_model_set_precision(*out, options->precision, err);
+        if (!status && options->precision) {
+            const weld_precision precision = (weld_precision)(options->precision - 1);
+            status = weld_model_set_precision(*out, precision, err);
+            status = status ? weld_fail_context(err, status, "%s", path) : WELD_OK;
+        }
         if (status) {
             weld_model_free(*out);
             *out = NULL;

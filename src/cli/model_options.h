@@ -9,8 +9,8 @@
 typedef struct cli_model_options {
     weld_import_options known; /* class_names and set aside */
     cli_keys keys;
-    const char *classes; /* a file of names, or NULL */
-    weld_precision precision;
+    const char *classes;           /* a file of names, or NULL */
+    int precision;                 /* 1 + a weld_precision; 0: that of the file */
     int class_order;               /* a weld_class_order */
     const char *mean, *std, *crop; /* NULL: what the file says, or the usual */
     int interpolation;             /* 1: bicubic, 2: bilinear */
@@ -27,7 +27,10 @@ typedef struct cli_model_options {
         "classes", 0, CLI_TEXT, &(o).classes, "FILE", "names of the classes, one a line"           \
     }
 #define CLI_MODEL_PRECISION(o)                                                                     \
-    { "precision", 0, CLI_PRECISION, &(o).precision, "P", "of activations: fp32 (default), bf16" }
+    {                                                                                              \
+        "precision", 0, CLI_PRECISION, &(o).precision, "P",                                        \
+            "of activations: fp32 (default; of int8: int8), bf16"                                  \
+    }
 /* Of commands that prepare images, or write down how they are prepared. */
 #define CLI_MODEL_PIXELS(o)                                                                        \
     {                                                                                              \

@@ -109,12 +109,11 @@ const char *cli_precision_name(weld_precision precision) {
     return precision == WELD_PRECISION_BF16 ? "bf16" : "fp32";
 }
 
-static weld_precision read_precision(const cli_call *call, const cli_option *option,
-                                     const char *text) {
+static int read_precision(const cli_call *call, const cli_option *option, const char *text) {
     static const weld_precision known[] = {WELD_PRECISION_FP32, WELD_PRECISION_BF16};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         if (strcmp(text, cli_precision_name(known[i])) == 0) {
-            return known[i];
+            return 1 + (int)known[i];
         }
     }
     cli_usage(call, "--%s wants fp32 or bf16, not '%s'", option->name, text);
@@ -247,7 +246,7 @@ static void set_option(cli_call *call, const cli_option *option, const char *tex
         *(double *)option->value = read_seconds(call, option, text);
         break;
     case CLI_PRECISION:
-        *(weld_precision *)option->value = read_precision(call, option, text);
+        *(int *)option->value = read_precision(call, option, text);
         break;
     case CLI_CHOICE:
         *(int *)option->value = read_choice(call, option, text);

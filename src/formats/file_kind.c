@@ -72,8 +72,9 @@ static weld_file_kind kind_of_bytes(const unsigned char *bytes, size_t size) {
     weld_store_header header;
     if (weld_store_header_decode(bytes, size, &header)) {
         return strcmp(header.kind, "checkpoint") == 0 ? WELD_FILE_CHECKPOINT
-               : strcmp(header.kind, "deploy") == 0   ? WELD_FILE_DEPLOY
-                                                      : WELD_FILE_UNKNOWN;
+               : strcmp(header.kind, "deploy") == 0 || strcmp(header.kind, "deploy-int8") == 0
+                   ? WELD_FILE_DEPLOY
+                   : WELD_FILE_UNKNOWN;
     }
     for (size_t i = 0; i < sizeof marks / sizeof *marks; i++) {
         if (begins(bytes, size, marks[i].text, strlen(marks[i].text))) {

@@ -44,8 +44,8 @@ static void free_pair(pair *p) {
 
 static weld_status open_side(const weld_task *task, const weld_model *m, int64_t batch, int threads,
                              side *s, weld_error *err) {
-    WELD_TRY(
-        weld_output_session(m->graph, m->file.weights, batch, threads, true, &s->session, err));
+    WELD_TRY(weld_output_session(weld_model_graph(m), m->file.weights, batch, threads, true,
+                                 &s->session, err));
     return weld_task_outputs(task, s->session, s->outputs, err);
 }
 

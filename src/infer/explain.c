@@ -168,6 +168,8 @@ static weld_status open(weld_explainer *e, int threads, weld_error *err) {
                          "the network is for %s: only decisions for a class are explained",
                          weld_model_task(m)->name);
     }
+    WELD_TRY(weld_model_expect_floats(
+        m, "its decisions have no gradients: explain the file that it was made of", err));
     WELD_TRY(weld_model_cut(m, p->height, p->width, cut, (void *)(uintptr_t)m, &e->graph, err));
     WELD_TRY(weld_session_create(e->graph, weld_model_weights(m), &options, &e->session, err));
     return weld_transform_init(&e->transform, p, NULL, err);

@@ -90,6 +90,7 @@ weld_status weld_model_merge_on(const weld_model *m, const weld_model_data *data
     const char *from = data->ds ? weld_dataset_path(data->ds) : NULL;
     weld_model *merged;
     *report = (weld_merge_report){.before = weld_graph_counts(m->graph)};
+    WELD_TRY(weld_model_expect_floats(m, "merge the file that it was made of", err));
     WELD_TRY(weld_model_merged(m, &merged, err));
     report->after = weld_graph_counts(merged->graph);
     weld_status status = weld_model_compare(m, merged, data, threads, &report->comparison, err);

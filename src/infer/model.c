@@ -37,6 +37,9 @@ static weld_status import(importer *read, const char *path, const weld_import_op
         status = weld_model_build(&m->file.config, false, 1, p->height, p->width, WELD_F32,
                                   &m->graph, err);
     }
+    if (!status && m->file.quantization) {
+        status = weld_quantized_graph(m->graph, m->file.quantization, true, &m->lower, err);
+    }
     if (status) {
         weld_model_free(m);
         return weld_fail_context(err, status, "%s", path);
@@ -131,15 +134,54 @@ weld_status weld_model_adopt_labels(const weld_model *m, weld_dataset *ds, weld_
     return weld_task_adopt_labels(weld_model_task(m), ds, &labels, out, err);
 }
 
+bool weld_model_is_int8(const weld_model *m) {
+    return m->file.quantization != NULL;
+}
+
+weld_status weld_model_expect_floats(const weld_model *m, const char *advice, weld_error *err) {
+    return m->file.quantization
+               ? weld_fail(err, WELD_ERROR_ARGUMENT, "the network is int8: %s", advice)
+               : WELD_OK;
+}
+
 const weld_graph *weld_model_graph(const weld_model *m) {
-    return m->graph;
+    return m->file.quantization ? m->lower : m->graph;
 }
 
 const weld_graph *weld_model_running_graph(const weld_model *m) {
     return m->lower ? m->lower : m->graph;
 }
 
+static void free_quantization(weld_model *m) {
+    weld_quantization_free(m->file.quantization);
+    weld_free(m->file.quantization);
+    m->file.quantization = NULL;
+}
+
+/* Floats in the place of integers. */
+static weld_status dequantize(weld_model *m, weld_error *err) {
+    weld_weights *floats;
+    WELD_TRY(
+        weld_dequantize_weights(m->graph, m->file.quantization, m->file.weights, &floats, err));
+    weld_weights_free(m->file.weights);
+    weld_weights_free(m->original);
+    weld_graph_free(m->lower);
+    m->file.weights = floats;
+    m->original = NULL;
+    m->lower = NULL;
+    free_quantization(m);
+    return WELD_OK;
+}
+
 weld_status weld_model_set_precision(weld_model *m, weld_precision precision, weld_error *err) {
+    if (m->file.quantization) {
+        WELD_TRY(
+            precision == WELD_PRECISION_BF16
+                ? weld_model_expect_floats(
+                      m, "bf16 is for networks of floats: take the file that it was made of", err)
+                : WELD_OK);
+        return dequantize(m, err);
+    }
     weld_graph_free(m->lower);
     m->lower = NULL;
     return precision == WELD_PRECISION_BF16 ? weld_precision_bf16(m->graph, &m->lower, err)
@@ -183,6 +225,37 @@ static weld_status cut_outputs(const weld_graph *g, void *context, weld_graph **
 static weld_status resized_graph(const weld_model *m, int height, int width, weld_graph **out,
                                  weld_error *err) {
     return weld_model_cut(m, height, width, cut_outputs, &(resizing){m, height, width}, out, err);
+}
+
+weld_status weld_model_take_integers(const weld_model *m, const weld_graph *of, weld_graph **graph,
+                                     weld_error *err) {
+    const weld_quantization *q = m->file.quantization;
+    weld_quantization whole = {0}, part = {0};
+    weld_graph *made;
+    if (!q) {
+        return WELD_OK;
+    }
+    WELD_TRY(weld_quantization_follow(q, m->graph, of, &whole, err));
+    weld_status status = weld_quantization_follow(&whole, of, *graph, &part, err);
+    status = status ? status : weld_quantized_graph(*graph, &part, true, &made, err);
+    weld_quantization_free(&whole);
+    weld_quantization_free(&part);
+    if (!status) {
+        weld_graph_free(*graph);
+        *graph = made;
+    }
+    return status;
+}
+
+/* What m's codes are in its graph at another size, and the graph of integers. */
+static weld_status resized_integers(const weld_model *m, const weld_graph *graph,
+                                    weld_quantization *q, weld_graph **lower, weld_error *err) {
+    WELD_TRY(weld_quantization_follow(m->file.quantization, m->graph, graph, q, err));
+    const weld_status status = weld_quantized_graph(graph, q, true, lower, err);
+    if (status) {
+        weld_quantization_free(q);
+    }
+    return status;
 }
 
 static void set_graph(weld_model *m, weld_graph *graph, weld_graph *lower) {
@@ -265,9 +338,11 @@ static weld_status resize_model(weld_model *m, int height, int width, weld_error
     WELD_TRY(resized_weights(m, height, &weights, err));
     weld_model changed = *m;
     changed.file.weights = weights ? weights : m->file.weights;
+    weld_quantization q = {0};
     weld_status status = resized_graph(&changed, height, width, &graph, err);
     if (!status && m->lower) {
-        status = weld_precision_bf16(graph, &lower, err);
+        status = m->file.quantization ? resized_integers(m, graph, &q, &lower, err)
+                                      : weld_precision_bf16(graph, &lower, err);
         if (status) {
             weld_graph_free(graph);
         }
@@ -275,6 +350,10 @@ static weld_status resize_model(weld_model *m, int height, int width, weld_error
     if (status) {
         weld_weights_free(weights);
         return status;
+    }
+    if (m->file.quantization) {
+        weld_quantization_free(m->file.quantization);
+        *m->file.quantization = q;
     }
     set_graph(m, graph, lower);
     set_weights(m, weights);

@@ -8,7 +8,9 @@
 struct weld_model {
     weld_model_file file;
     weld_graph *graph;      /* the deploy file's own, or built from the checkpoint's config */
-    weld_graph *lower;      /* the same with activations in bf16; NULL: to be run in f32 */
+    weld_graph *lower;      /* the same with activations in bf16, or of the integers that
+                             * file.weights are where there are file.quantization; NULL: to be run
+                             * in f32 */
     weld_weights *original; /* the file's, where file.weights are these with tables of positions
                              * resized; NULL: they are the file's */
     weld_class_order class_order; /* where it has no names of classes */
@@ -18,6 +20,13 @@ struct weld_model {
  * then. */
 weld_status weld_model_import_backbone(const char *path, const weld_import_options *options,
                                        weld_model **out, weld_error *err);
+
+/* WELD_ERROR_ARGUMENT with the advice where the network is of integers. */
+weld_status weld_model_expect_floats(const weld_model *m, const char *advice, weld_error *err);
+/* *graph, a part of `of`, which is m's graph or the same built for another size of images, as that
+ * of m's integers, where it has such. */
+weld_status weld_model_take_integers(const weld_model *m, const weld_graph *of, weld_graph **graph,
+                                     weld_error *err);
 
 /* The evaluation graph in the precision that was asked for. */
 const weld_graph *weld_model_running_graph(const weld_model *m);

@@ -122,6 +122,7 @@ static weld_status cut_outputs(const weld_graph *g, void *context, weld_graph **
     WELD_TRY(r->features ? find_stages(r, g, values, err) : find_outputs(r, g, values));
     WELD_TRY(cut_graph(r, g, values, out, err));
     weld_status status = find_shapes(r, *out, err);
+    status = status ? status : weld_model_take_integers(r->model, g, out, err);
     if (status) {
         weld_graph_free(*out);
         *out = NULL;
@@ -140,7 +141,7 @@ static weld_status finish(weld_runner *r, weld_runner **out, weld_error *err) {
     status = status ? status : weld_kernels_select(WELD_F32, NULL, &r->kernels, err);
     status = status ? status
                     : weld_model_cut(r->model, r->height, r->width, cut_outputs, r, &r->graph, err);
-    if (!status && r->model->lower) {
+    if (!status && r->model->lower && !weld_model_is_int8(r->model)) {
         status = lower_precision(r, err);
     }
     if (status) {

@@ -8,14 +8,14 @@
 #include "models/models.h"
 #include "passes/reparameterize.h"
 
-/* Are all leaves among the weights? A deploy file's graph may be one that its configuration does
- * not make. */
-static bool fits(const weld_graph *g, const weld_weights *w) {
+/* Are all leaves among the weights, be they floats or integers? A deploy file's graph may be one
+ * that its configuration does not make. */
+static bool fits(const weld_graph *g, const weld_weights *w, bool integers) {
     for (size_t i = 0; i < g->value_count; i++) {
         const weld_value *v = g->values[i];
         weld_tensor t;
         if ((v->kind == WELD_VALUE_PARAMETER || v->kind == WELD_VALUE_BUFFER) &&
-            (!weld_weights_find(w, v->name, &t) || t.dtype != v->dtype ||
+            (!weld_weights_find(w, v->name, &t) || (t.dtype != v->dtype && !integers) ||
              !weld_shape_equal(&t.shape, &v->shape))) {
             return false;
         }
@@ -48,7 +48,7 @@ weld_status weld_model_cut(const weld_model *m, int64_t height, int64_t width, w
             return weld_fail(err, made, "the network on images of %lld x %lld: %s",
                              (long long)height, (long long)width, anew.message);
         }
-        if (fits(built, m->file.weights)) {
+        if (fits(built, m->file.weights, m->file.quantization != NULL)) {
             status = part(built, context, out, &reason);
         } else if (weld_family_of(&m->file.config)->position_grids) {
             weld_fail(

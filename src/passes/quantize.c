@@ -16,10 +16,14 @@ static weld_status allocate(size_t values, size_t nodes, weld_quantization *out,
     *out = (weld_quantization){.value_count = values,
                                .node_count = nodes,
                                .codes = weld_alloc(values, sizeof *out->codes),
+                               .origins = weld_alloc(values, sizeof *out->origins),
                                .float_nodes = weld_alloc(nodes, sizeof *out->float_nodes)};
-    if (!out->codes || !out->float_nodes) {
+    if (!out->codes || !out->origins || !out->float_nodes) {
         weld_quantization_free(out);
         return weld_fail_memory(err, "quantization");
+    }
+    for (size_t i = 0; i < values; i++) {
+        out->origins[i] = (int)i;
     }
     return WELD_OK;
 }
@@ -32,6 +36,7 @@ weld_status weld_quantization_clone(const weld_quantization *q, weld_quantizatio
                                     weld_error *err) {
     WELD_TRY(allocate(q->value_count, q->node_count, out, err));
     memcpy(out->codes, q->codes, q->value_count * sizeof *q->codes);
+    memcpy(out->origins, q->origins, q->value_count * sizeof *q->origins);
     memcpy(out->float_nodes, q->float_nodes, q->node_count * sizeof *q->float_nodes);
     out->details = q->details ? weld_strdup(q->details) : NULL;
     if (q->details && !out->details) {
@@ -43,6 +48,7 @@ weld_status weld_quantization_clone(const weld_quantization *q, weld_quantizatio
 
 void weld_quantization_free(weld_quantization *q) {
     weld_free(q->codes);
+    weld_free(q->origins);
     weld_free(q->float_nodes);
     weld_free(q->details);
     *q = (weld_quantization){0};
@@ -182,22 +188,15 @@ static bool is_copy(const weld_node *node, const weld_node *copy, weld_value *co
     return same;
 }
 
-weld_status weld_quantization_follow(const weld_quantization *q, const weld_graph *g,
-                                     const weld_graph *copy, weld_quantization *out,
-                                     weld_error *err) {
-    weld_value **map = weld_alloc(g->value_count, sizeof *map);
-    WELD_TRY(map ? weld_quantization_create(copy, out, err)
-                 : weld_fail_memory(err, "quantization"));
+/* What value `from` of the copied graph is, value `to` of the copy is too. */
+static void follow_value(const weld_quantization *q, size_t from, weld_quantization *out, int to) {
+    out->codes[to] = q->codes[from];
+    out->origins[to] = q->origins[from];
+}
+
+static size_t follow_nodes(const weld_quantization *q, const weld_graph *g, const weld_graph *copy,
+                           weld_value **map, weld_quantization *out) {
     size_t next = 0;
-    for (size_t i = 0; i < g->value_count; i++) {
-        const weld_value *v = g->values[i];
-        if (v->kind != WELD_VALUE_RESULT) {
-            map[i] = weld_graph_find_leaf(copy, v->name);
-        }
-        if (map[i]) {
-            out->codes[map[i]->id] = q->codes[i];
-        }
-    }
     for (size_t i = 0; i < g->node_count && next < copy->node_count; i++) {
         const weld_node *node = g->nodes[i], *made = copy->nodes[next];
         if (!is_copy(node, made, map)) {
@@ -207,13 +206,35 @@ weld_status weld_quantization_follow(const weld_quantization *q, const weld_grap
         out->float_nodes[made->id] = q->float_nodes[i];
         for (int j = 0; j < node->output_count; j++) {
             map[node->outputs[j]->id] = made->outputs[j];
-            out->codes[made->outputs[j]->id] = q->codes[node->outputs[j]->id];
+            follow_value(q, (size_t)node->outputs[j]->id, out, made->outputs[j]->id);
         }
     }
-    weld_free(map);
-    if (next < copy->node_count) {
-        weld_quantization_free(out);
-        return weld_fail(err, WELD_ERROR_ARGUMENT, "quantization: a graph that is no copy");
+    return next;
+}
+
+weld_status weld_quantization_follow(const weld_quantization *q, const weld_graph *g,
+                                     const weld_graph *copy, weld_quantization *out,
+                                     weld_error *err) {
+    weld_value **map = weld_alloc(g->value_count, sizeof *map);
+    WELD_TRY(map ? WELD_OK : weld_fail_memory(err, "quantization"));
+    weld_status status = weld_quantization_create(copy, out, err);
+    for (size_t i = 0; i < g->value_count && !status; i++) {
+        const weld_value *v = g->values[i];
+        map[i] = v->kind == WELD_VALUE_RESULT ? NULL : weld_graph_find_leaf(copy, v->name);
+        if (map[i]) {
+            follow_value(q, i, out, map[i]->id);
+        }
     }
-    return WELD_OK;
+    if (!status && follow_nodes(q, g, copy, map, out) < copy->node_count) {
+        status = weld_fail(err, WELD_ERROR_ARGUMENT, "quantization: a graph that is no copy");
+    }
+    out->details = !status && q->details ? weld_strdup(q->details) : NULL;
+    if (!status && q->details && !out->details) {
+        status = weld_fail_memory(err, "quantization");
+    }
+    if (status) {
+        weld_quantization_free(out);
+    }
+    weld_free(map);
+    return status;
 }

@@ -32,7 +32,9 @@
 typedef struct weld_quantization {
     size_t value_count, node_count; /* of g */
     weld_codes *codes;              /* by value id; scale 0: the value is float */
-    bool *float_nodes;              /* by node id: a conv2d or linear that stays float */
+    int *origins; /* by value id: its number in the graph that was quantised, after which tables are
+                   * called; that of g unless g is a copy (weld_quantization_follow) */
+    bool *float_nodes; /* by node id: a conv2d or linear that stays float */
     char *details; /* JSON object: what the file is to say beside (method, images, report); NULL */
 } weld_quantization;
 
@@ -42,6 +44,8 @@ weld_status weld_quantization_clone(const weld_quantization *q, weld_quantizatio
                                     weld_error *err);
 void weld_quantization_free(weld_quantization *q); /* and zero it */
 
+/* conv2d or linear: what has a weight. */
+bool weld_node_is_product(const weld_node *node);
 /* Does the node have an integer form? */
 bool weld_node_has_integer_form(const weld_node *node);
 /* coded[value id]: does the value have codes where these nodes stay float? */
@@ -85,6 +89,10 @@ weld_status weld_quantize_weights(const weld_graph *g, const weld_weights *w,
 weld_status weld_quantization_check(const weld_graph *g, const weld_quantization *q,
                                     const weld_weights *integers, const char *where,
                                     weld_error *err);
+
+/* What of it is of the values alone. */
+weld_status weld_quantization_check_codes(const weld_graph *g, const weld_quantization *q,
+                                          const char *where, weld_error *err);
 
 /* The graph that runs over the integers: its leaves are in them under their names, its inputs and
  * outputs those of g, of f32. Fused: products take tables and sums as part of themselves, with the

@@ -184,7 +184,7 @@ static weld_status add_table(const weld_quantization *q, const weld_node *node, 
     char name[WELD_QUANTIZED_NAME_SIZE];
     const weld_value *y = node->outputs[0];
     void *table;
-    weld_table_name(y, name);
+    weld_table_name(q, y, name);
     WELD_TRY(add_tensor(to, name, WELD_U8, WELD_SHAPE(WELD_CODE_COUNT), &table, err));
     weld_quantize_table(node, q->codes[node->inputs[0]->id], q->codes[y->id], table);
     return WELD_OK;
@@ -229,8 +229,8 @@ weld_status weld_quantize_weights(const weld_graph *g, const weld_weights *w,
 
 /* --- Checking --------------------------------------------------------------------------------- */
 
-static weld_status check_codes(const weld_graph *g, const weld_quantization *q, const char *where,
-                               weld_error *err) {
+weld_status weld_quantization_check_codes(const weld_graph *g, const weld_quantization *q,
+                                          const char *where, weld_error *err) {
     bool *coded = weld_alloc(g->value_count, sizeof *coded);
     weld_status status = coded ? weld_quantization_mark(g, q->float_nodes, coded, err)
                                : weld_fail_memory(err, "quantization");
@@ -327,7 +327,7 @@ static weld_status check_layer(const layer *l, const weld_weights *integers, con
 weld_status weld_quantization_check(const weld_graph *g, const weld_quantization *q,
                                     const weld_weights *integers, const char *where,
                                     weld_error *err) {
-    WELD_TRY(check_codes(g, q, where, err));
+    WELD_TRY(weld_quantization_check_codes(g, q, where, err));
     for (size_t i = 0; i < g->node_count; i++) {
         const weld_node *node = g->nodes[i];
         char name[WELD_QUANTIZED_NAME_SIZE];
@@ -336,7 +336,7 @@ weld_status weld_quantization_check(const weld_graph *g, const weld_quantization
             const layer l = layer_of(q, node);
             WELD_TRY(check_layer(&l, integers, where, err));
         } else if (weld_quantization_has_table(q, node)) {
-            weld_table_name(node->outputs[0], name);
+            weld_table_name(q, node->outputs[0], name);
             WELD_TRY(find_integers(integers, name, WELD_U8, WELD_SHAPE(WELD_CODE_COUNT), where,
                                    &table, err));
         }

@@ -4,6 +4,7 @@
  * A value with codes is had as codes; where floats are wanted it is dequantised, whoever made it,
  * so that what a value is does not depend on who reads it. */
 #include <stdio.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "base/memory.h"
@@ -20,8 +21,14 @@ weld_status weld_scales_name(const char *weight, char name[WELD_QUANTIZED_NAME_S
                : weld_fail(err, WELD_ERROR_ARGUMENT, "%.100s...: too long a name", weight);
 }
 
-void weld_table_name(const weld_value *v, char name[WELD_QUANTIZED_NAME_SIZE]) {
-    snprintf(name, WELD_QUANTIZED_NAME_SIZE, WELD_GROUP_TABLES "/%d", v->id);
+void weld_table_name(const weld_quantization *q, const weld_value *v,
+                     char name[WELD_QUANTIZED_NAME_SIZE]) {
+    snprintf(name, WELD_QUANTIZED_NAME_SIZE, WELD_GROUP_TABLES "/%d", q->origins[v->id]);
+}
+
+bool weld_is_quantized_name(const char *name) {
+    return strncmp(name, WELD_GROUP_SCALES "/", strlen(WELD_GROUP_SCALES "/")) == 0 ||
+           strncmp(name, WELD_GROUP_TABLES "/", strlen(WELD_GROUP_TABLES "/")) == 0;
 }
 
 typedef struct conversion {
@@ -86,7 +93,7 @@ static weld_value *add_leaf(conversion *c, const char *name, weld_dtype dtype, w
 
 static weld_value *add_table(conversion *c, const weld_node *node) {
     char name[WELD_QUANTIZED_NAME_SIZE];
-    weld_table_name(node->outputs[0], name);
+    weld_table_name(c->q, node->outputs[0], name);
     return add_leaf(c, name, WELD_U8, WELD_SHAPE(WELD_CODE_COUNT));
 }
 

@@ -3,7 +3,7 @@
 #ifndef WELD_PASSES_QUANTIZED_NAMES_H
 #define WELD_PASSES_QUANTIZED_NAMES_H
 
-#include "graph/graph.h"
+#include "passes/quantize.h"
 
 #define WELD_GROUP_SCALES "scales"
 #define WELD_GROUP_TABLES "tables"
@@ -13,9 +13,9 @@ enum { WELD_QUANTIZED_NAME_SIZE = 512 };
 weld_status weld_scales_name(const char *weight, char name[WELD_QUANTIZED_NAME_SIZE],
                              weld_error *err);
 /* "tables/ID" of the function that makes a value. */
-void weld_table_name(const weld_value *v, char name[WELD_QUANTIZED_NAME_SIZE]);
-
-/* conv2d or linear. */
-bool weld_node_is_product(const weld_node *node);
+void weld_table_name(const weld_quantization *q, const weld_value *v,
+                     char name[WELD_QUANTIZED_NAME_SIZE]);
+/* Is it a name of these, and so the tensor's path? */
+bool weld_is_quantized_name(const char *name);
 
 #endif

@@ -8,7 +8,11 @@
  *   graph             text   JSON (graph_text.h): of deploy files, and of checkpoints of networks
  *                            that programs built themselves, whose config does not say what they
  *                            are; for evaluation
- *   parameters/NAME, buffers/NAME             tensors in checkpoint shape, f32 (counters i64)
+ *   quantization      text   JSON (quantization_text.h): of deploy files of networks of integers,
+ *                            whose kind is "deploy-int8"
+ *   parameters/NAME, buffers/NAME             tensors in checkpoint shape, f32 (counters i64); of
+ *                                             integers weights are i8, biases i32
+ *   scales/NAME, tables/VALUE                 of integers: of a weight, f32; of a function, u8
  *   optimizer/m/NAME, optimizer/v/NAME        checkpoints only; not for frozen parameters; no v
  *                                             where the optimizer keeps one tensor (SGD)
  *   ema/parameters/NAME, ema/buffers/NAME     moving averages of all; checkpoints of runs with them
@@ -20,6 +24,7 @@
 #include "formats/element.h"
 #include "formats/file_kind.h"
 #include "models/names.h"
+#include "passes/quantize.h"
 #include "serialization/name_list.h"
 #include "weld/model.h"
 
@@ -95,6 +100,9 @@ typedef struct weld_model_file {
     weld_weights *weights; /* exactly the parameters and buffers of the network, in its order */
     weld_graph *graph;     /* evaluation, f32: deploy: the merged one; checkpoint: that of a network
                             * that is in files alone (models/models.h), else NULL */
+    /* deploy: how the graph's values are codes, where the network is of integers: then `weights`
+     * are these (weld_quantize_weights), for weld_quantized_graph of graph; else NULL */
+    weld_quantization *quantization;
     char *program_version; /* that wrote the file; ignored on writing */
     char *recipe;          /* YAML; this and the next two may be NULL */
     char *summary;         /* JSON: of the training, or where the weights came from */

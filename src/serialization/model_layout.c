@@ -6,10 +6,12 @@
 #include "base/error.h"
 #include "graph/graph.h"
 #include "models/models.h"
+#include "passes/quantized_names.h"
 #include "serialization/graph_text.h"
 
 const char *const weld_model_file_kinds[2] = {
     [WELD_MODEL_CHECKPOINT] = "checkpoint", [WELD_MODEL_DEPLOY] = "deploy"};
+const char weld_model_int8_kind[] = "deploy-int8";
 
 #define INTEGER(name, min)                                                                         \
     { "trainer/" #name, offsetof(weld_trainer_state, name), WELD_STORE_I64, min, false }
@@ -63,7 +65,9 @@ const size_t weld_trainer_field_count = sizeof weld_trainer_fields / sizeof *wel
 
 weld_status weld_model_path(char path[WELD_MODEL_PATH_SIZE], const char *group, const char *name,
                             weld_error *err) {
-    if (snprintf(path, WELD_MODEL_PATH_SIZE, "%s/%s", group, name) >= WELD_MODEL_PATH_SIZE) {
+    const bool is_path = weld_is_quantized_name(name);
+    if (snprintf(path, WELD_MODEL_PATH_SIZE, "%s%s%s", is_path ? "" : group, is_path ? "" : "/",
+                 name) >= WELD_MODEL_PATH_SIZE) {
         return weld_fail(err, WELD_ERROR_ARGUMENT, "%.100s...: too long a name", name);
     }
     return WELD_OK;
@@ -119,6 +123,12 @@ weld_status weld_model_take_graph(const char *text, const char *where, weld_mode
 weld_status weld_model_network(const weld_model_file *mf, const weld_graph **out,
                                weld_graph **owned, weld_error *err) {
     *owned = NULL;
+    if (mf->quantization) {
+        const weld_status status =
+            weld_quantized_graph(mf->graph, mf->quantization, false, owned, err);
+        *out = *owned;
+        return status;
+    }
     if (weld_model_has_graph(mf)) {
         *out = mf->graph;
         return mf->graph ? WELD_OK

@@ -5,8 +5,9 @@
 #include "serialization/model_file.h"
 #include "formats/store.h"
 
-/* By weld_model_file_kind: the kinds of stores. */
+/* By weld_model_file_kind: the kinds of stores; and that of deploy files of integers. */
 extern const char *const weld_model_file_kinds[2];
+extern const char weld_model_int8_kind[];
 
 typedef struct weld_trainer_field {
     const char *path;
@@ -25,7 +26,7 @@ extern const size_t weld_trainer_field_count;
 #define WELD_GROUP_MOMENT2 "optimizer/v"
 #define WELD_GROUP_EMA "ema/" /* before "parameters" and "buffers" */
 
-/* "group/name" into `path`. */
+/* "group/name" into `path`; a name of integers (passes/quantized_names.h) is its own path. */
 #define WELD_MODEL_PATH_SIZE 512
 weld_status weld_model_path(char path[WELD_MODEL_PATH_SIZE], const char *group, const char *name,
                             weld_error *err);
@@ -39,7 +40,8 @@ weld_status weld_model_take_graph(const char *text, const char *where, weld_mode
                                   weld_error *err);
 
 /* The graph whose parameters and buffers a file's tensors are: the file's own, or the training
- * graph of a configuration, which is then *owned by the caller (else NULL). */
+ * graph of a configuration or that of the integers, which is then *owned by the caller (else
+ * NULL). */
 weld_status weld_model_network(const weld_model_file *mf, const weld_graph **out,
                                weld_graph **owned, weld_error *err);
 

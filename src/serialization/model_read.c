@@ -12,12 +12,14 @@
 #include "serialization/model_layout.h"
 #include "serialization/model_text.h"
 #include "serialization/name_list.h"
+#include "serialization/quantization_text.h"
 #include "graph/graph.h"
 #include "models/models.h"
 
 typedef struct reading {
     weld_store *store;
     bool *used;    /* by entry: taken into mf */
+    bool integers; /* a deploy file of them */
     bool in_place; /* the weights have the file's bytes, and the tensors stay where they are */
     weld_model_file *mf;
     weld_error *err;
@@ -115,6 +117,18 @@ static weld_status take_graph(reading *r) {
     char where[WELD_MODEL_PATH_SIZE];
     WELD_TRY(take_json(r, "graph", &text, where));
     return weld_model_take_graph(text, where, r->mf, r->err);
+}
+
+static weld_status take_quantization(reading *r) {
+    const char *text;
+    char where[WELD_MODEL_PATH_SIZE];
+    r->mf->quantization = weld_alloc(1, sizeof *r->mf->quantization);
+    if (!r->mf->quantization) {
+        return weld_fail_memory(r->err, "quantization");
+    }
+    WELD_TRY(take_json(r, "quantization", &text, where));
+    WELD_TRY(weld_quantization_from_text(text, where, r->mf->graph, r->mf->quantization, r->err));
+    return weld_quantization_check_codes(r->mf->graph, r->mf->quantization, where, r->err);
 }
 
 /* A checkpoint is built from its configuration; one that asks for more blocks than the file has
@@ -305,14 +319,20 @@ static weld_status take_all(reading *r) {
     WELD_TRY(take_class_names(r));
     WELD_TRY(take_temperature(r));
     WELD_TRY(weld_model_has_graph(r->mf) ? take_graph(r) : check_size(r));
+    WELD_TRY(r->integers ? take_quantization(r) : WELD_OK);
     WELD_TRY(take_tensors(r));
+    WELD_TRY(r->integers
+                 ? weld_quantization_check(r->mf->graph, r->mf->quantization, r->mf->weights,
+                                           weld_store_file(r->store), r->err)
+                 : WELD_OK);
     WELD_TRY(deploy ? WELD_OK : take_trainer(r));
     return check_nothing_left(r);
 }
 
 static weld_status read_store(weld_store *store, weld_model_file *mf, weld_error *err) {
     const char *kind = weld_store_kind(store);
-    if (strcmp(kind, weld_model_file_kinds[WELD_MODEL_DEPLOY]) == 0) {
+    const bool integers = strcmp(kind, weld_model_int8_kind) == 0;
+    if (integers || strcmp(kind, weld_model_file_kinds[WELD_MODEL_DEPLOY]) == 0) {
         mf->kind = WELD_MODEL_DEPLOY;
     } else if (strcmp(kind, weld_model_file_kinds[WELD_MODEL_CHECKPOINT]) != 0) {
         return weld_fail(
@@ -321,6 +341,7 @@ static weld_status read_store(weld_store *store, weld_model_file *mf, weld_error
             weld_store_file(store), kind);
     }
     reading r = {.store = store,
+                 .integers = integers,
                  .used = weld_alloc(weld_store_count(store), sizeof *r.used),
                  .mf = mf,
                  .err = err};
@@ -350,6 +371,10 @@ void weld_model_file_free(weld_model_file *mf) {
     weld_weights_free(mf->moment2);
     weld_weights_free(mf->ema);
     weld_graph_free(mf->graph);
+    if (mf->quantization) {
+        weld_quantization_free(mf->quantization);
+        weld_free(mf->quantization);
+    }
     weld_free(mf->program_version);
     weld_free(mf->recipe);
     weld_free(mf->summary);

@@ -1,20 +1,23 @@
 /* Writing model files; see model_file.h. */
 #include "serialization/model_file.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "passes/quantized_names.h"
 #include "serialization/graph_text.h"
 #include "serialization/model_layout.h"
 #include "serialization/model_text.h"
+#include "serialization/quantization_text.h"
 #include "graph/graph.h"
 
 /* Texts that are made for the file, and the store that points to them. */
 typedef struct writing {
     const weld_model_file *mf;
     weld_store_writer *store;
-    char *config, *preprocessing, *graph, *class_names;
+    char *config, *preprocessing, *graph, *quantization, *class_names;
     weld_error *err;
 } writing;
 
@@ -26,11 +29,15 @@ static weld_status put_texts(writing *w) {
     if (!status && weld_model_has_graph(mf)) {
         status = weld_graph_to_text(mf->graph, &w->graph, w->err);
     }
+    if (!status && mf->quantization) {
+        status = weld_quantization_to_text(mf->graph, mf->quantization, &w->quantization, w->err);
+    }
     const struct {
         const char *path, *text;
     } texts[] = {{"config", w->config},
                  {"preprocessing", w->preprocessing},
                  {"graph", w->graph},
+                 {"quantization", w->quantization},
                  {"program_version", weld_version()},
                  {"recipe", mf->recipe},
                  {"summary", mf->summary},
@@ -66,11 +73,30 @@ static weld_status put_class_names(writing *w) {
     return weld_store_put(w->store, "class_names", WELD_STORE_U8, &shape, w->class_names, w->err);
 }
 
+/* A table is called after its value's number in the graph that was quantised, and in the file after
+ * that in the file's graph. */
+static weld_status find_path(const writing *w, const char *group, const char *name,
+                             char path[WELD_MODEL_PATH_SIZE]) {
+    const weld_quantization *q = w->mf->quantization;
+    static const char tables[] = WELD_GROUP_TABLES "/";
+    if (q && strncmp(name, tables, strlen(tables)) == 0) {
+        for (size_t i = 0; i < q->value_count; i++) {
+            char is[WELD_QUANTIZED_NAME_SIZE];
+            weld_table_name(q, w->mf->graph->values[i], is);
+            if (strcmp(is, name) == 0) {
+                snprintf(path, WELD_MODEL_PATH_SIZE, "%s%zu", tables, i);
+                return WELD_OK;
+            }
+        }
+    }
+    return weld_model_path(path, group, name, w->err);
+}
+
 static weld_status put_tensor(writing *w, const char *group, const weld_value *leaf,
                               const weld_weights *from) {
     char path[WELD_MODEL_PATH_SIZE];
     weld_tensor tensor;
-    WELD_TRY(weld_model_path(path, group, leaf->name, w->err));
+    WELD_TRY(find_path(w, group, leaf->name, path));
     if (!weld_weights_find(from, leaf->name, &tensor) || tensor.dtype != leaf->dtype ||
         !weld_shape_equal(&tensor.shape, &leaf->shape)) {
         return weld_fail(w->err, WELD_ERROR_SHAPE, "%s: missing, or of another shape or type",
@@ -156,7 +182,8 @@ weld_status weld_model_file_write(const char *path, const weld_model_file *mf, w
         return weld_fail(err, WELD_ERROR_ARGUMENT,
                          "%s: weights, moments or averages do not fit the kind", path);
     }
-    weld_status status = weld_store_writer_create(weld_model_file_kinds[mf->kind], &w.store, err);
+    const char *kind = mf->quantization ? weld_model_int8_kind : weld_model_file_kinds[mf->kind];
+    weld_status status = weld_store_writer_create(kind, &w.store, err);
     if (!status) {
         status = put_all(&w);
         if (status) {
@@ -168,6 +195,7 @@ weld_status weld_model_file_write(const char *path, const weld_model_file *mf, w
     weld_free(w.config);
     weld_free(w.preprocessing);
     weld_free(w.graph);
+    weld_free(w.quantization);
     weld_free(w.class_names);
     return status;
 }

@@ -78,7 +78,9 @@ static weld_status open_model(weld_teacher *t, const char *path, const weld_data
     snprintf(t->facts.identity, sizeof t->facts.identity, "%016llx",
              (unsigned long long)weld_weights_hash(weld_model_weights(m)));
     const weld_task *task = weld_task_of(weld_model_get_config(m));
-    if (!task->can_be_taught) {
+    if (weld_model_expect_floats(m, "let the file that it was made of teach", err)) {
+        status = weld_fail_context(err, WELD_ERROR_ARGUMENT, "%s", path);
+    } else if (!task->can_be_taught) {
         status = weld_fail(err, WELD_ERROR_ARGUMENT,
                            "%s: a network for %s, which none can learn from: name another teacher",
                            path, task->name);

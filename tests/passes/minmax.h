@@ -2,14 +2,22 @@
 #ifndef WELD_TESTS_PASSES_MINMAX_H
 #define WELD_TESTS_PASSES_MINMAX_H
 
-#include <check.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/memory.h"
 #include "base/random.h"
 #include "ops/ops.h"
 #include "passes/quantize.h"
+
+/* Programs that are no tests quantise by this too. */
+static inline void minmax_ok(weld_status status, const weld_error *err) {
+    if (status) {
+        fprintf(stderr, "%s\n", err->message);
+        abort();
+    }
+}
 
 /* Normal noise, the same for each seed. */
 static inline void minmax_fill(weld_session *s, const char *name, uint64_t seed) {
@@ -52,7 +60,7 @@ static inline weld_quantization minmax_quantization(const weld_graph *g, weld_we
                                                     int64_t batch, const bool *float_nodes) {
     weld_quantization q;
     weld_error err = {0};
-    ck_assert_int_eq(weld_quantization_create(g, &q, &err), WELD_OK);
+    minmax_ok(weld_quantization_create(g, &q, &err), &err);
     for (size_t i = 0; i < g->node_count; i++) {
         q.float_nodes[i] = float_nodes && float_nodes[i];
     }
@@ -60,7 +68,7 @@ static inline weld_quantization minmax_quantization(const weld_graph *g, weld_we
     weld_named_value *values = weld_alloc(g->value_count, sizeof *values);
     char(*names)[24] = weld_alloc(g->value_count, sizeof *names);
     size_t count = 0;
-    ck_assert_int_eq(weld_quantization_mark(g, q.float_nodes, coded, &err), WELD_OK);
+    minmax_ok(weld_quantization_mark(g, q.float_nodes, coded, &err), &err);
     for (size_t i = 0; i < g->value_count; i++) {
         snprintf(names[i], sizeof names[i], "%zu", i);
         if (coded[i]) {
@@ -71,8 +79,8 @@ static inline weld_quantization minmax_quantization(const weld_graph *g, weld_we
     weld_session *s;
     const weld_value *images = weld_graph_find_leaf(g, "images");
     weld_session_options o = {.batch = batch, .node_by_node = true};
-    ck_assert_int_eq(weld_graph_cut(g, images->shape, values, count, &seen, &err), WELD_OK);
-    ck_assert_msg(weld_session_create(seen, w, &o, &s, &err) == WELD_OK, "%s", err.message);
+    minmax_ok(weld_graph_cut(g, images->shape, values, count, &seen, &err), &err);
+    minmax_ok(weld_session_create(seen, w, &o, &s, &err), &err);
     minmax_fill(s, "images", 7);
     weld_session_run(s, 0);
     for (size_t i = 0; i < count; i++) {

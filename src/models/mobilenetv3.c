@@ -129,7 +129,7 @@ weld_value *weld_inverted_block(const network *net, weld_path at, weld_value *x,
     y = expands ? conv_bn(net, at, "conv_pwl", "bn3", y, project)
                 : conv_bn(net, at, "conv_pw", "bn2", y, project);
     return s.stride == 1 && s.in == s.out
-               ? weld_add(net->g, weld_layer_drop_path(net, y, s.depth), x)
+               ? weld_add(net->g, x, weld_layer_drop_path(net, y, s.depth))
                : y;
 }
 

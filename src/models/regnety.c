@@ -115,7 +115,7 @@ static weld_value *block(const network *net, const weld_regnety *r, weld_path at
     y = r->se_ratio > 0 ? weld_layer_squeeze_excite(net, weld_under(at, "se"), y, squeeze) : y;
     y = weld_layer_drop_path(net, conv_bn(net, weld_under(at, "conv3"), y, last, 0), depth);
     x = in != width || stride != 1 ? conv_bn(net, weld_under(at, "downsample"), x, shortcut, 1) : x;
-    return weld_relu(net->g, weld_add(net->g, y, x));
+    return weld_relu(net->g, weld_add(net->g, x, y));
 }
 
 static weld_model_place place(const weld_model_config *config, const char *name);

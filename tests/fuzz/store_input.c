@@ -8,6 +8,7 @@
 #include "serialization/graph_text.h"
 #include "serialization/model_file.h"
 #include "serialization/model_text.h"
+#include "serialization/quantization_text.h"
 #include "formats/bytes.h"
 #include "formats/store_layout.h"
 #include "fuzz.h"
@@ -44,9 +45,9 @@ typedef struct item {
 } item;
 
 static weld_store_type take_type(char **rest) {
-    static const char *const names[] = {"f32", "f64", "i64", "u8", "text"};
+    static const char *const names[] = {"f32", "f64", "i64", "u8", "text", "i8", "i32"};
     const char *word = strtok_r(NULL, " ", rest);
-    for (int i = 0; word && i < 5; i++) {
+    for (int i = 0; word && i < WELD_STORE_TYPES; i++) {
         if (strcmp(word, names[i]) == 0) {
             return (weld_store_type)i;
         }
@@ -178,6 +179,18 @@ static void check_equal_graphs(const weld_graph *a, const weld_graph *b) {
     }
 }
 
+static void check_equal_codes(const weld_model_file *a, const weld_model_file *b) {
+    char *x, *y;
+    FUZZ_CHECK(!a->quantization == !b->quantization);
+    if (a->quantization) {
+        FUZZ_CHECK(weld_quantization_to_text(a->graph, a->quantization, &x, NULL) == WELD_OK);
+        FUZZ_CHECK(weld_quantization_to_text(b->graph, b->quantization, &y, NULL) == WELD_OK);
+        check_equal_texts(x, y);
+        weld_free(x);
+        weld_free(y);
+    }
+}
+
 /* As texts: the structs have gaps between their members. */
 static void check_equal_settings(const weld_model_file *a, const weld_model_file *b) {
     char *x, *y;
@@ -205,6 +218,7 @@ static void check_equal(const weld_model_file *a, const weld_model_file *b) {
     fuzz_check_equal_weights(a->moment2, b->moment2);
     fuzz_check_equal_weights(a->ema, b->ema);
     check_equal_graphs(a->graph, b->graph);
+    check_equal_codes(a, b);
     FUZZ_CHECK(b->program_version); /* other programs' files have none */
     check_equal_texts(a->recipe, b->recipe);
     check_equal_texts(a->summary, b->summary);

@@ -6,8 +6,8 @@
  *
  *   Anything else: a description, of which a sound store is made. So what stands in the entries
  *   comes to be read. The first line is the kind; then every line that begins with '@' is an entry,
- *   "@PATH TYPE DIMENSION..." with TYPE one of f32, f64, i64, u8, text. What follows until the next
- *   such line is its contents, filled up with zeros or cut as its shape asks.
+ *   "@PATH TYPE DIMENSION..." with TYPE one of f32, f64, i64, u8, text, i8, i32. What follows until
+ * the next such line is its contents, filled up with zeros or cut as its shape asks.
  */
 #ifndef WELD_TESTS_FUZZ_STORE_INPUT_H
 #define WELD_TESTS_FUZZ_STORE_INPUT_H

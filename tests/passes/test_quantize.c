@@ -94,8 +94,9 @@ static void check_says_the_same(const char *name, int size) {
 }
 
 START_TEST(a_network_of_integers_says_nearly_what_that_of_floats_says) {
-    const char *const names[] = {"repvit_m0_6", "mobilenetv3_small_050", "mobileone_s0",
-                                 "repvgg_a0",   "regnety_002",           "mobilevit_xxs"};
+    const char *const names[] = {
+        "repvit_m0_6", "mobilenetv3_small_050", "mobileone_s0", "repvgg_a0",
+        "regnety_002", "mobilevit_xxs",         "cmt_ti",       "yolo11n"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         check_says_the_same(names[i], 64);
     }

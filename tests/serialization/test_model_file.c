@@ -8,6 +8,7 @@
 #include "serialization/graph_text.h"
 #include "serialization/model_file.h"
 #include "serialization/model_text.h"
+#include "changed_file.h"
 #include "formats/store_layout.h"
 #include "suite.h"
 #include "repvit_config.h"
@@ -274,53 +275,6 @@ START_TEST(what_a_writer_lacks_is_named) {
     test_folder_remove(folder);
 }
 END_TEST
-
-/* Copy a file entry by entry; `change` may put another entry for one (true), or leave it out. */
-typedef struct change {
-    const char *path; /* left out, unless replaced by: */
-    const char *text;
-    weld_store_type type;
-    weld_shape shape;
-    const void *data;
-} change;
-
-static weld_status read_changed(const char *from, const char *to, change c, weld_error *err) {
-    weld_store *s;
-    weld_store_writer *w;
-    weld_model_file mf;
-    ck_assert_int_eq(weld_store_open(from, &s, NULL), WELD_OK);
-    ck_assert_int_eq(weld_store_writer_create(weld_store_kind(s), &w, NULL), WELD_OK);
-    for (size_t i = 0; i < weld_store_count(s); i++) {
-        const weld_store_entry *e = weld_store_entry_at(s, i);
-        if (strcmp(e->path, c.path) == 0) {
-            continue;
-        }
-        weld_status status = e->type == WELD_STORE_TEXT
-                                 ? weld_store_put_text(w, e->path, e->data, NULL)
-                                 : weld_store_put(w, e->path, e->type, &e->shape, e->data, NULL);
-        ck_assert_int_eq(status, WELD_OK);
-    }
-    if (c.text) {
-        ck_assert_int_eq(weld_store_put_text(w, c.path, c.text, NULL), WELD_OK);
-    } else if (c.data) {
-        ck_assert_int_eq(weld_store_put(w, c.path, c.type, &c.shape, c.data, NULL), WELD_OK);
-    }
-    ck_assert_int_eq(weld_store_commit(w, to, NULL), WELD_OK);
-    weld_store_writer_free(w);
-    weld_store_free(s);
-    weld_status status = weld_model_file_read(to, &mf, err);
-    if (status == WELD_OK) {
-        weld_model_file_free(&mf);
-    }
-    return status;
-}
-
-static void assert_refused(const char *from, const char *to, change c, const char *reason) {
-    weld_error err = {0};
-    ck_assert_msg(read_changed(from, to, c, &err) != WELD_OK, "%s", c.path);
-    ck_assert_msg(strstr(err.message, reason) && strstr(err.message, to), "%s: %s", c.path,
-                  err.message);
-}
 
 #define CONFIG(name, classes, channels, depths, stride)                                            \
     "{\"name\":\"" name "\",\"num_classes\":" classes ",\"channels\":" channels                    \

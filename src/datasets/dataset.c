@@ -116,8 +116,23 @@ static weld_status open_file(weld_dataset *ds, const weld_layout *layout,
                                                         : open_packed(ds, err);
 }
 
+static weld_status list_unlabelled(weld_dataset *ds, const weld_dataset_options *options,
+                                   weld_error *err) {
+    for (size_t end = strlen(ds->path); end > 1 && ds->path[end - 1] == '/';) {
+        ds->path[--end] = '\0';
+    }
+    WELD_TRY(weld_folder_list(ds->path, &options->listing, &ds->listing, err));
+    return weld_listing_class_count(&ds->listing) > 0 ||
+                   weld_listing_add_class(&ds->listing, "images")
+               ? WELD_OK
+               : weld_fail_memory(err, ds->path);
+}
+
 static weld_status open_any(weld_dataset *ds, const weld_dataset_options *options,
                             weld_error *err) {
+    if (options->unlabelled) {
+        return list_unlabelled(ds, options, err);
+    }
     weld_layout *layout = weld_alloc_raw(1, sizeof *layout);
     if (!layout) {
         return weld_fail_memory(err, ds->path);

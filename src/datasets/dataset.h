@@ -38,6 +38,7 @@ typedef struct weld_dataset_options {
     int64_t index_from;           /* keep an index from so many samples on; 0: 20,000 */
     weld_box_options boxes;       /* of data sets with boxes (boxes.h) */
     weld_part_name part;          /* of those in several parts, where the path does not say it */
+    bool unlabelled; /* the path is a folder, and all images at and below it are of one class */
 } weld_dataset_options;
 
 weld_status weld_dataset_open_with(const char *path, const weld_dataset_options *options,

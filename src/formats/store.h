@@ -68,6 +68,10 @@ weld_status weld_store_put_text(weld_store_writer *w, const char *path, const ch
                                 weld_error *err);
 /* Write all to `file`, atomically. The same contents give the same bytes. */
 weld_status weld_store_commit(weld_store_writer *w, const char *file, weld_error *err);
+struct weld_replacement;
+/* All but the last step: into what is to take the place of `file`, which is for messages. */
+weld_status weld_store_write(weld_store_writer *w, const char *file, struct weld_replacement *to,
+                             weld_error *err);
 
 /* --- Reading. An open store does not change: several threads may read it. --- */
 

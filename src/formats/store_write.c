@@ -235,12 +235,12 @@ static weld_status write_contents(output *o, unsigned char *block, const weld_st
 }
 
 static weld_status write_file(const char *file, const weld_store_writer *w, const layout *l,
-                              weld_error *err) {
+                              weld_replacement *to, weld_error *err) {
     unsigned char block[WELD_STORE_HEADER_SIZE];
-    output o = {.sum = XXH3_createState(), .buffer = weld_alloc_raw(BUFFER, 1), .err = err};
+    output o = {
+        .file = to, .sum = XXH3_createState(), .buffer = weld_alloc_raw(BUFFER, 1), .err = err};
     weld_store_header_encode(block, &l->header);
-    o.status =
-        o.sum && o.buffer ? weld_replacement_open(file, &o.file, err) : weld_fail_memory(err, file);
+    o.status = o.sum && o.buffer ? WELD_OK : weld_fail_memory(err, file);
     if (o.status == WELD_OK) {
         /* What comes before the checksummed part holds the place until the sum is known. */
         o.status = weld_replacement_write(o.file, block, WELD_STORE_CHECKED_FROM, err);
@@ -251,11 +251,6 @@ static weld_status write_file(const char *file, const weld_store_writer *w, cons
     if (o.status == WELD_OK) {
         o.status = weld_replacement_write_at(o.file, block, WELD_STORE_CHECKED_FROM, 0, err);
     }
-    if (o.status == WELD_OK) {
-        o.status = weld_replacement_commit(o.file, err);
-    } else {
-        weld_replacement_discard(o.file);
-    }
     XXH3_freeState(o.sum);
     weld_free(o.buffer);
     return o.status;
@@ -265,13 +260,25 @@ static int by_path(const void *a, const void *b) {
     return strcmp(((const weld_store_entry *)a)->path, ((const weld_store_entry *)b)->path);
 }
 
-weld_status weld_store_commit(weld_store_writer *w, const char *file, weld_error *err) {
+weld_status weld_store_write(weld_store_writer *w, const char *file, weld_replacement *to,
+                             weld_error *err) {
     if (w->count) {
         qsort(w->entries, w->count, sizeof *w->entries, by_path);
     }
     layout l;
     weld_status status = lay_out(w, file, &l, err);
-    status = status ? status : write_file(file, w, &l, err);
+    status = status ? status : write_file(file, w, &l, to, err);
     layout_free(&l);
     return status;
+}
+
+weld_status weld_store_commit(weld_store_writer *w, const char *file, weld_error *err) {
+    weld_replacement *to;
+    WELD_TRY(weld_replacement_open(file, &to, err));
+    weld_status status = weld_store_write(w, file, to, err);
+    if (status) {
+        weld_replacement_discard(to);
+        return status;
+    }
+    return weld_replacement_commit(to, err);
 }

@@ -135,6 +135,11 @@ weld_status weld_model_file_import_backbone(const char *path, const weld_import_
 weld_status weld_model_file_goes_on(const char *path, bool *goes_on, weld_error *err);
 /* Write atomically (file.h). mf->weights must hold what a reader will ask for. */
 weld_status weld_model_file_write(const char *path, const weld_model_file *mf, weld_error *err);
+/* The same into what is to take the place of `path` (file.h), which is then still to be committed.
+ */
+struct weld_replacement;
+weld_status weld_model_file_put(const char *path, const weld_model_file *mf,
+                                struct weld_replacement *to, weld_error *err);
 /* Release what *mf owns and zero it. */
 void weld_model_file_free(weld_model_file *mf);
 

@@ -175,7 +175,8 @@ static weld_status put_all(writing *w) {
     return status;
 }
 
-weld_status weld_model_file_write(const char *path, const weld_model_file *mf, weld_error *err) {
+weld_status weld_model_file_put(const char *path, const weld_model_file *mf,
+                                struct weld_replacement *to, weld_error *err) {
     writing w = {.mf = mf, .err = err};
     if (!mf->weights || (!mf->moment1 && mf->moment2) ||
         (mf->kind == WELD_MODEL_DEPLOY && (mf->moment1 || mf->ema))) {
@@ -190,7 +191,10 @@ weld_status weld_model_file_write(const char *path, const weld_model_file *mf, w
             weld_fail_context(err, status, "%s", path);
         }
     }
-    status = status ? status : weld_store_commit(w.store, path, err);
+    if (!status) {
+        status =
+            to ? weld_store_write(w.store, path, to, err) : weld_store_commit(w.store, path, err);
+    }
     weld_store_writer_free(w.store);
     weld_free(w.config);
     weld_free(w.preprocessing);
@@ -198,4 +202,8 @@ weld_status weld_model_file_write(const char *path, const weld_model_file *mf, w
     weld_free(w.quantization);
     weld_free(w.class_names);
     return status;
+}
+
+weld_status weld_model_file_write(const char *path, const weld_model_file *mf, weld_error *err) {
+    return weld_model_file_put(path, mf, NULL, err);
 }

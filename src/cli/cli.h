@@ -49,6 +49,7 @@ weld_status cli_explain(cli_call *call, weld_error *err);
 weld_status cli_predict(cli_call *call, weld_error *err);
 weld_status cli_run(cli_call *call, weld_error *err);
 weld_status cli_reparam(cli_call *call, weld_error *err);
+weld_status cli_quantize(cli_call *call, weld_error *err);
 weld_status cli_export(cli_call *call, weld_error *err);
 weld_status cli_import(cli_call *call, weld_error *err);
 weld_status cli_pack(cli_call *call, weld_error *err);

@@ -28,6 +28,8 @@ static const cli_command commands[] = {
     {"explain", "FILE IMAGE", 2, 2, "Draw where in an image a decision came from", cli_explain},
     {"run", "FILE", 1, 1, "Logits, or maps of features, for an array of images", cli_run},
     {"reparam", "FILE", 1, 1, "Merge the branches of a network and verify the result", cli_reparam},
+    {"quantize", "FILE", 1, 1, "Make a network of 8-bit integers and compare it with what it was",
+     cli_quantize},
     {"export", "FILE", 1, 1, "Write a network as ONNX or safetensors for other programs",
      cli_export},
     {"import", "FILE", 1, 1, "Make weld's own file of a .pth or safetensors file", cli_import},

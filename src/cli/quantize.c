@@ -1,0 +1,242 @@
+/* weld quantize: make a network of 8-bit integers, compare, write the deploy file, report. */
+#include <ctype.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/locale.h"
+#include "base/text.h"
+#include "cli/data_options.h"
+#include "cli/model_options.h"
+#include "cli/progress.h"
+#include "formats/file.h"
+#include "infer/quantize_data.h"
+
+enum { MOST_FLOAT = 64, MOST_TOLD = 5 };
+
+typedef struct request {
+    const char *out, *data, *evaluate, *max_drop, *float_layers, *report;
+    int images, method, threads;
+    cli_model_options model;
+    char names[1024]; /* of float_layers */
+    const char *floats[MOST_FLOAT];
+} request;
+
+/* --- What is told ----------------------------------------------------------------------------- */
+
+/* "10,000" */
+static const char *grouped(int64_t n, char text[32]) {
+    char plain[24];
+    const int length = snprintf(plain, sizeof plain, "%lld", (long long)n);
+    char *at = text;
+    for (int i = 0; i < length; i++) {
+        if (i > 0 && (length - i) % 3 == 0) {
+            *at++ = ',';
+        }
+        *at++ = plain[i];
+    }
+    *at = '\0';
+    return text;
+}
+
+static void print_head(const char *path, const weld_quantize_report *r) {
+    printf("%s written: int8, %s of %lld %s", path,
+           r->method == WELD_QUANTIZE_MINMAX ? "all of the range" : "99.99 percentile",
+           (long long)r->images, weld_plural(r->images, "image", "images"));
+    if (r->equalised) {
+        printf(", stream equalised (%+.1f dB)", r->equalised_gain);
+    }
+    printf("%s\n%-24s%-14s%s\n", r->corrected ? ", biases corrected" : "", "", "float32", "int8");
+}
+
+static void print_row(const char *title, const char *before, const char *after, const char *rest) {
+    printf("%-24s%-14s%-12s%s\n", title, before, after, rest);
+}
+
+static void print_scores(const weld_quantize_report *r) {
+    char title[80], before[40], after[40], rest[120] = "", number[32];
+    snprintf(title, sizeof title, "%s on %s", r->before.label, grouped(r->evaluated, number));
+    snprintf(before, sizeof before, "%.*f%s", r->before.decimals, r->before.value, r->before.unit);
+    snprintf(after, sizeof after, "%.*f%s", r->after.decimals, r->after.value, r->after.unit);
+    weld_append(rest, sizeof rest, "drop %.2f", r->drop);
+    if (r->lost >= 0) {
+        weld_append(rest, sizeof rest, " +- %.2f; %lld lost, %lld gained", r->drop_error,
+                    (long long)r->lost, (long long)r->gained);
+    } else {
+        weld_append(rest, sizeof rest, " points");
+    }
+    print_row(title, before, after, rest);
+}
+
+static void print_same(const weld_quantize_report *r) {
+    char share[40], rest[64] = "", number[32];
+    snprintf(share, sizeof share, "%.2f %%",
+             100 * (double)r->same_answer / (double)(r->evaluated ? r->evaluated : 1));
+    if (!r->labelled) {
+        snprintf(rest, sizeof rest, "of %s without labels", grouped(r->evaluated, number));
+    }
+    print_row("same class", "", share, rest);
+}
+
+static void print_sizes(const weld_quantize_report *r) {
+    char before[40], after[40];
+    snprintf(before, sizeof before, "%.2f MB", (double)r->bytes_before / 1e6);
+    snprintf(after, sizeof after, "%.2f MB", (double)r->bytes_after / 1e6);
+    print_row("file", before, after, "");
+    snprintf(before, sizeof before, "%.2f ms", r->milliseconds_before);
+    snprintf(after, sizeof after, "%.2f ms", r->milliseconds_after);
+    print_row("latency, one image", before, after, "");
+}
+
+static void print_part(const weld_quantize_report *r, const weld_quantize_part *p) {
+    const char *what = p->place == 0 ? "stem" : p->place == r->parts_in_all - 1 ? "head" : NULL;
+    printf(what ? "%s (%s)" : "%s%s", what ? what : "", p->name);
+}
+
+static void print_noise(const weld_quantize_report *r) {
+    printf("noise %.1f dB below the %ss. Of it:", r->sqnr, r->output_word);
+    for (int i = 0; i < r->part_count && i < MOST_TOLD && !r->parts[i].is_float; i++) {
+        printf("  %.0f %% ", 100 * r->parts[i].share);
+        print_part(r, &r->parts[i]);
+    }
+    puts(r->parts_in_all > MOST_TOLD ? "  ..." : "");
+}
+
+static void print_float(const weld_quantize_report *r) {
+    if (r->float_parts > 0) {
+        printf("%d of %d parts %s float: %s\n", r->float_parts, r->parts_in_all,
+               weld_plural(r->float_parts, "is", "are"), r->float_names);
+    }
+}
+
+static void print_report(const char *path, const weld_quantize_report *r) {
+    print_head(path, r);
+    if (r->labelled) {
+        print_scores(r);
+    }
+    if (r->same_answer >= 0) {
+        print_same(r);
+    }
+    print_sizes(r);
+    print_noise(r);
+    print_float(r);
+}
+
+/* --- What is asked for ------------------------------------------------------------------------ */
+
+static double read_drop(const cli_call *call, const char *text) {
+    char *end;
+    const double drop = weld_strtod(text, &end);
+    if (end == text || *end || !(drop >= 0 && drop <= 100)) {
+        cli_usage(call, "--max-drop wants points from 0 to 100, not '%s'", text);
+    }
+    return drop;
+}
+
+/* Names with commas between them. */
+static size_t part_names(const cli_call *call, request *r) {
+    size_t count = 0;
+    if (strlen(r->float_layers) >= sizeof r->names) {
+        cli_usage(call, "--float: too long");
+    }
+    strcpy(r->names, r->float_layers);
+    for (char *at = r->names; *at; count++) {
+        char *end = at + strcspn(at, ",");
+        if (end == at || count == MOST_FLOAT) {
+            cli_usage(call, "--float wants names of layers with commas between them, %d at most",
+                      (int)MOST_FLOAT);
+        }
+        r->floats[count] = at;
+        at = end + (*end == ',');
+        *end = '\0';
+    }
+    return count;
+}
+
+static void say(void *context, const char *text) {
+    (void)context;
+    cli_message(NULL, text);
+}
+
+static weld_quantize_options options_of(const cli_call *call, request *r) {
+    weld_quantize_options o = weld_quantize_defaults();
+    o.images = r->images ? r->images : o.images;
+    o.evaluate = r->evaluate;
+    o.max_drop = r->max_drop ? read_drop(call, r->max_drop) : o.max_drop;
+    o.method = r->method > 0 ? (weld_quantize_method)(r->method - 1) : o.method;
+    o.float_count = r->float_layers ? part_names(call, r) : 0;
+    o.float_layers = r->floats;
+    o.threads = r->threads;
+    o.message = say;
+    return o;
+}
+
+/* --- All of it -------------------------------------------------------------------------------- */
+
+static weld_status open_data(const cli_call *call, const request *r, const weld_model *m,
+                             const weld_quantize_options *o, weld_quantize_data *d,
+                             weld_error *err) {
+    const cli_data_request evaluation = {.call = call, .path = r->evaluate, .threads = r->threads};
+    WELD_TRY(cli_open_data(&evaluation, m, &d->evaluation, err));
+    WELD_TRY(weld_quantize_data_open(m, r->data, o, d, err));
+    cli_tell_data(d->ds, weld_model_get_preprocessing(m)->scale16);
+    return cli_spare_data(call, d->ds, err);
+}
+
+static weld_status quantize(const cli_call *call, request *r, const weld_model *m,
+                            weld_error *err) {
+    const weld_quantize_options options = options_of(call, r);
+    weld_quantize_data data = {.ds = NULL};
+    weld_quantize_report report = {.json = NULL};
+    weld_status status = open_data(call, r, m, &options, &data, err);
+    status = status ? status : weld_model_quantize_on(m, &data, &options, r->out, &report, err);
+    weld_quantize_data_close(&data);
+    if (!status) {
+        print_report(r->out, &report);
+        status =
+            r->report ? weld_file_write(r->report, report.json, strlen(report.json), err) : WELD_OK;
+    }
+    weld_quantize_report_free(&report);
+    return status;
+}
+
+weld_status cli_quantize(cli_call *call, weld_error *err) {
+    request r = {.images = 0};
+    const cli_option options[] = {
+        {"output", 'o', CLI_OUTPUT_NEEDED, &r.out, "OUT.h5", "the deploy file of integers"},
+        {"data", 0, CLI_NEEDED, &r.data, "DIR", "images to calibrate on, with labels or without"},
+        {"eval", 0, CLI_TEXT, &r.evaluate, "DIR",
+         "images to compare on (those of --data that are left)"},
+        {"images", 0, CLI_COUNT, &r.images, "N", "to calibrate on, at most (256)"},
+        {"max-drop", 0, CLI_TEXT, &r.max_drop, "P",
+         "points that may be lost: layers stay float until no more are (any)"},
+        {"method", 0, CLI_CHOICE, &r.method, "auto|minmax|percentile",
+         "range of an activation: all, or but the outermost 0.01 % (the better)"},
+        {"float", 0, CLI_TEXT, &r.float_layers, "NAME,...",
+         "layers, or modules of them, that stay float"},
+        {"report", 0, CLI_OUTPUT, &r.report, "FILE.json", "write what came of it, by layer"},
+        {"threads", 0, CLI_THREADS, &r.threads, "N", "threads (all)"},
+        CLI_MODEL_OPTIONS(r.model),
+        CLI_MODEL_PIXELS(r.model),
+        CLI_MODEL_CROP(r.model),
+        CLI_MODEL_CLASS_ORDER(r.model),
+        CLI_MODEL_SIZE(r.model),
+    };
+    cli_parse(call, options, sizeof options / sizeof *options);
+    weld_model *m;
+    WELD_TRY(cli_open_model(call->arguments[0], &r.model, &m, err));
+    weld_status status =
+        weld_model_is_int8(m)
+            ? weld_fail(err, WELD_ERROR_ARGUMENT,
+                        "%s is int8 already: quantise the file that it was made of",
+                        call->arguments[0])
+            : WELD_OK;
+    if (!status) {
+        cli_tell_preparing(call->arguments[0], m);
+        status = quantize(call, &r, m, err);
+    }
+    weld_model_free(m);
+    return status;
+}

@@ -1,0 +1,128 @@
+/* Layers that stay float so that no more is lost than may be; see quantizer.h.
+ *
+ * Noises of parts add up, and what is lost goes about with the root of their sum. So the noisiest
+ * parts are made float, as many as should do by that; then it is seen what they do, and between
+ * too few and enough the number is bisected.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "infer/quantizer.h"
+
+enum { EVALUATIONS = 6 };
+
+typedef struct search {
+    weld_quantizer *q;
+    int *order;        /* of parts, the noisiest first */
+    int most;          /* parts that may become float */
+    int fails, does;   /* the largest number that fails, the least that does; 0: none yet */
+    double least_drop; /* with `fails` */
+    bool *float_nodes;
+} search;
+
+/* How many parts, by the first evaluation. */
+static int predict(const search *s) {
+    const weld_quantizer *q = s->q;
+    const double allowed = fmax(q->options->max_drop, 0) / q->standoff.drop;
+    double left = 1;
+    int k = 0;
+    while (k < s->most && left > allowed * allowed) {
+        left -= weld_parts_share(&q->parts, s->order[k++]);
+    }
+    return k > 0 ? k : 1;
+}
+
+/* The noisiest k parts float. */
+static void set_float(search *s, int k) {
+    const weld_parts *p = &s->q->parts;
+    for (size_t i = 0; i < p->node_count; i++) {
+        s->float_nodes[i] = s->q->float_nodes[i];
+        for (int n = 0; n < k; n++) {
+            s->float_nodes[i] = s->float_nodes[i] || p->of[i] == s->order[n];
+        }
+    }
+}
+
+static bool is_met(const weld_quantizer *q, const weld_standoff *s) {
+    return s->drop <= q->options->max_drop;
+}
+
+static weld_status try(search *s, int k, weld_error *err) {
+    weld_quantizer *q = s->q;
+    weld_attempt attempt;
+    weld_standoff standoff;
+    double noise;
+    bool corrected;
+    set_float(s, k);
+    WELD_TRY(weld_quantizer_attempt(q, s->float_nodes, &attempt, &noise, &corrected, err));
+    weld_status status =
+        weld_standard_compare(q->standard, attempt.graph, attempt.integers, &standoff, err);
+    q->evaluations++;
+    if (!status && is_met(q, &standoff)) {
+        weld_attempt_free(&q->best);
+        q->best = attempt;
+        q->best_noise = noise;
+        q->corrected = corrected;
+        q->standoff = standoff;
+        q->float_count = s->does = k;
+        return WELD_OK;
+    }
+    weld_attempt_free(&attempt);
+    if (!status) {
+        s->fails = k;
+        s->least_drop = standoff.drop;
+    }
+    return status;
+}
+
+/* The next number to try; 0: there is no more to find out. */
+static int next(const search *s) {
+    const int left = EVALUATIONS - s->q->evaluations;
+    if (left <= 0 || (s->does ? s->does - s->fails <= 1 : s->fails >= s->most)) {
+        return 0;
+    }
+    if (s->does) {
+        return (s->fails + s->does) / 2;
+    }
+    const int twice = s->fails > 0 ? 2 * s->fails : predict(s);
+    return left == 1 || twice > s->most ? s->most : twice;
+}
+
+static weld_status fail(const search *s, weld_error *err) {
+    const double allowed = s->q->options->max_drop;
+    return weld_fail(err, WELD_ERROR_NUMERIC,
+                     "even with the %d noisiest layers in float the drop is %.2f points (allowed "
+                     "%.2f); nothing written; train with `quantize:` or raise --max-drop",
+                     s->fails, s->least_drop, allowed);
+}
+
+weld_status weld_quantizer_meet_budget(weld_quantizer *q, weld_error *err) {
+    const double allowed = q->options->max_drop;
+    if (isnan(allowed) || is_met(q, &q->standoff)) {
+        return WELD_OK;
+    }
+    search s = {.q = q,
+                .order = weld_alloc((size_t)q->parts.count, sizeof *s.order),
+                .float_nodes = weld_alloc(q->parts.node_count, sizeof *s.float_nodes),
+                .least_drop = q->standoff.drop};
+    weld_status status = WELD_OK;
+    if (!s.order || !s.float_nodes) {
+        status = weld_fail_memory(err, "quantising");
+    } else {
+        int integer = 0;
+        weld_parts_rank(&q->parts, s.order);
+        for (int i = 0; i < q->parts.count; i++) {
+            integer += !q->parts.parts[i].is_float;
+        }
+        s.most = integer / 2 > 0 ? integer / 2 : integer;
+    }
+    for (int k; !status && (k = next(&s)) > 0;) {
+        status = try(&s, k, err);
+    }
+    status = status ? status : s.does ? WELD_OK : fail(&s, err);
+    weld_free(s.order);
+    weld_free(s.float_nodes);
+    return status;
+}

@@ -1,0 +1,133 @@
+/* Images to quantise by and to compare on; see quantize_data.h. */
+#include "infer/quantize_data.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "formats/file.h"
+
+enum { MOST_COMPARED = 1000, FEW = 16 };
+
+void weld_quantize_say(const weld_quantize_options *o, const char *format, ...) {
+    char line[1200];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    if (o->message) {
+        o->message(o->context, line);
+    }
+}
+
+/* Of classes or boxes; else a folder of images, of which the reason is said. */
+static weld_status open_images(const char *path, const weld_quantize_options *o,
+                               weld_quantize_data *d, bool *labelled, weld_error *err) {
+    const weld_dataset_options plain = {.unlabelled = true};
+    struct stat info;
+    const weld_status status = weld_dataset_open_to_judge(path, &d->ds, err);
+    *labelled = status == WELD_OK;
+    if (*labelled) {
+        return WELD_OK;
+    }
+    d->ds = NULL;
+    weld_dataset *images;
+    if (weld_file_look(path, &info) != 0 || !S_ISDIR(info.st_mode) ||
+        weld_dataset_open_with(path, &plain, &images, NULL) != WELD_OK) {
+        return status;
+    }
+    if (weld_dataset_count(images) == 0) {
+        weld_dataset_free(images);
+        return weld_fail(err, WELD_ERROR_NOT_FOUND,
+                         "%s: there is no JPEG, PNG or WebP image in this folder to calibrate on",
+                         path);
+    }
+    d->ds = images;
+    if (!d->evaluation.ds) {
+        weld_quantize_say(o,
+                          "%s: images without labels: how many classes change is told, not how "
+                          "many are right; --eval names images with labels",
+                          path);
+    }
+    return WELD_OK;
+}
+
+/* The samples of the same data that are not calibrated on. */
+static weld_status take_others(const weld_model *m, weld_quantize_data *d, weld_error *err) {
+    WELD_TRY(weld_model_data_open(m, weld_dataset_path(d->ds), &d->evaluation, err));
+    const int64_t stored = weld_dataset_stored_count(d->ds);
+    weld_dataset *ds = d->evaluation.ds;
+    const int64_t count = weld_dataset_count(ds);
+    unsigned char *taken = weld_alloc((size_t)stored, 1), *part = weld_alloc((size_t)count, 1);
+    weld_status status = taken && part ? WELD_OK : weld_fail_memory(err, weld_dataset_path(d->ds));
+    for (int64_t i = 0; i < d->count && !status; i++) {
+        taken[weld_dataset_number(d->ds, d->order[i])] = 1;
+    }
+    for (int64_t i = 0; i < count && !status; i++) {
+        const int64_t number = weld_dataset_number(ds, i);
+        part[i] = number < stored && taken[number];
+    }
+    status = status ? status : weld_dataset_keep(ds, part, 0, err);
+    weld_free(taken);
+    weld_free(part);
+    return status;
+}
+
+static weld_status choose(weld_quantize_data *d, int64_t most, bool whole, weld_error *err) {
+    const int64_t all = weld_dataset_count(d->ds), half = all > 1 ? all / 2 : all;
+    const int64_t wanted = whole || most < half ? most : half;
+    int64_t count;
+    WELD_TRY(weld_calibration_choose(d->ds, wanted + MOST_COMPARED, &d->order, &count, err));
+    d->count = wanted < count ? wanted : count;
+    d->rest = d->order + d->count;
+    d->rest_count = count - d->count;
+    return WELD_OK;
+}
+
+static void tell_few(const weld_quantize_data *d, const weld_quantize_options *o) {
+    if (d->count < FEW) {
+        weld_quantize_say(o,
+                          "%s: %lld %s to calibrate on: ranges of activations are guessed from so "
+                          "few; %d would do",
+                          weld_dataset_path(d->ds), (long long)d->count,
+                          weld_plural(d->count, "image", "images"), (int)FEW);
+    }
+}
+
+weld_status weld_quantize_data_open(const weld_model *m, const char *data,
+                                    const weld_quantize_options *options, weld_quantize_data *out,
+                                    weld_error *err) {
+    bool labelled = false, opened = out->evaluation.ds != NULL;
+    weld_status status = WELD_OK;
+    if (!opened && options->evaluate) {
+        status = weld_model_data_open(m, options->evaluate, &out->evaluation, err);
+        opened = true;
+    }
+    status = status ? status : open_images(data, options, out, &labelled, err);
+    status = status ? status : choose(out, options->images, opened, err);
+    if (!status && labelled && !opened) {
+        status = take_others(m, out, err);
+        if (!status && weld_dataset_count(out->evaluation.ds) == 0) {
+            status = weld_fail(err, WELD_ERROR_ARGUMENT,
+                               "%s: no image is left to compare both networks on: name others by "
+                               "--eval",
+                               data);
+        }
+    }
+    if (status) {
+        weld_quantize_data_close(out);
+        return status;
+    }
+    tell_few(out, options);
+    return WELD_OK;
+}
+
+void weld_quantize_data_close(weld_quantize_data *d) {
+    weld_free(d->order);
+    weld_dataset_free(d->ds);
+    weld_model_data_close(&d->evaluation);
+    *d = (weld_quantize_data){.ds = NULL};
+}

@@ -84,40 +84,36 @@ typedef struct block {
     uint8_t *y;
 } block;
 
-C_INLINE codes load_tap(const block *b, const uint8_t *tap) {
-    return tap ? load_channels(tap + b->columns.column, b->columns.count) : b->padding;
-}
-
 /* --- any window --- */
 
+enum { STRETCH = 8 }; /* outputs of a row that are finished together */
+
 /* Where taps [first, first + count) of an output position are; NULL in the padding. */
-static void list_taps(const weld_window *g, const uint8_t *x, int64_t oy, int64_t ox, int64_t first,
+static void list_taps(const weld_window *g, const uint8_t *x, int64_t iy, int64_t ix, int64_t first,
                       int64_t count, const uint8_t *taps[MOST_TAPS]) {
-    int64_t ky = first / g->kernel_w, kx = first % g->kernel_w;
     for (int64_t t = 0; t < count; t++) {
-        const int64_t iy = oy * g->stride_h - g->pad_h + ky * g->dilation_h;
-        const int64_t ix = ox * g->stride_w - g->pad_w + kx * g->dilation_w;
-        const bool inside = iy >= 0 && iy < g->h && ix >= 0 && ix < g->w;
-        taps[t] = inside ? x + (iy * g->w + ix) * g->c : NULL;
-        if (++kx == g->kernel_w) {
-            kx = 0;
-            ky++;
-        }
+        const int64_t y = iy + (first + t) / g->kernel_w * g->dilation_h;
+        const int64_t z = ix + (first + t) % g->kernel_w * g->dilation_w;
+        const bool inside = y >= 0 && y < g->h && z >= 0 && z < g->w;
+        taps[t] = inside ? x + (y * g->w + z) * g->c : NULL;
     }
     for (int64_t t = count; t % 4 != 0; t++) {
         taps[t] = NULL;
     }
 }
 
-static void convolve_position(const block *b, int64_t oy, int64_t ox) {
-    const weld_window *g = b->g;
-    const int64_t all = g->kernel_h * g->kernel_w;
+static codes load_tap(const block *b, const uint8_t *tap) {
+    return tap ? load_channels(tap + b->columns.column, b->columns.count) : b->padding;
+}
+
+/* The sums of a position whose window may reach out of the image, or has many taps. */
+static void convolve_slowly(const block *b, int64_t iy, int64_t ix, ints sum[4]) {
+    const int64_t all = b->g->kernel_h * b->g->kernel_w;
     const uint8_t *taps[MOST_TAPS], *weight = b->weight;
-    ints sum[4];
-    memcpy(sum, b->columns.bias, sizeof sum);
+    memcpy(sum, b->columns.bias, sizeof b->columns.bias);
     for (int64_t first = 0; first < all; first += MOST_TAPS) {
         const int64_t count = c_least(MOST_TAPS, all - first);
-        list_taps(g, b->x, oy, ox, first, count, taps);
+        list_taps(b->g, b->x, iy, ix, first, count, taps);
         for (int64_t t = 0; t < count; t += 4, weight += QUAD_WEIGHTS) {
             factors f[4];
             make_factors(c_interleave(load_tap(b, taps[t]), load_tap(b, taps[t + 1]),
@@ -126,62 +122,140 @@ static void convolve_position(const block *b, int64_t oy, int64_t ox) {
             add_products(sum, f, weight);
         }
     }
-    const int64_t position = oy * g->ow + ox;
-    finish_row(b->finish, &b->columns, sum, position, b->y + position * g->c);
+}
+
+/* The sums of one that lies inside, with its taps at offsets from the first; those that fill up the
+ * last four have no weight. */
+C_INLINE void convolve_inside(const block *b, const uint8_t *from, int64_t count,
+                              const int64_t offsets[MOST_TAPS], int64_t taps, ints sums[4]) {
+    ints sum[4];
+    memcpy(sum, b->columns.bias, sizeof sum);
+    const uint8_t *weight = b->weight;
+    for (int64_t t = 0; t < taps; t += 4, weight += QUAD_WEIGHTS) {
+        factors f[4];
+        make_factors(c_interleave(load_channels(from + offsets[t], count),
+                                  load_channels(from + offsets[t + 1], count),
+                                  load_channels(from + offsets[t + 2], count),
+                                  load_channels(from + offsets[t + 3], count)),
+                     f);
+        add_products(sum, f, weight);
+    }
+    memcpy(sums, sum, sizeof sum);
+}
+
+static void list_offsets(const weld_window *g, int64_t taps, int64_t offsets[MOST_TAPS]) {
+    for (int64_t t = 0; t < MOST_TAPS; t++) {
+        const int64_t ky = t / g->kernel_w * g->dilation_h, kx = t % g->kernel_w * g->dilation_w;
+        offsets[t] = t < taps ? (ky * g->w + kx) * g->c : 0;
+    }
+}
+
+static void convolve_any(const block *b, int64_t row_begin, int64_t row_end) {
+    const weld_window *g = b->g;
+    const int64_t taps = g->kernel_h * g->kernel_w;
+    const int64_t high = (g->kernel_h - 1) * g->dilation_h,
+                  wide = (g->kernel_w - 1) * g->dilation_w;
+    int64_t offsets[MOST_TAPS];
+    list_offsets(g, taps, offsets);
+    for (int64_t oy = row_begin; oy < row_end; oy++) {
+        const int64_t iy = oy * g->stride_h - g->pad_h;
+        const bool rows_inside = taps <= MOST_TAPS && iy >= 0 && iy + high < g->h;
+        for (int64_t first = 0; first < g->ow; first += STRETCH) {
+            const int64_t outputs = c_least(STRETCH, g->ow - first);
+            ints sums[STRETCH][4];
+            for (int64_t i = 0; i < outputs; i++) {
+                const int64_t ix = (first + i) * g->stride_w - g->pad_w;
+                const uint8_t *from = b->x + (iy * g->w + ix) * g->c + b->columns.column;
+                if (!rows_inside || ix < 0 || ix + wide >= g->w) {
+                    convolve_slowly(b, iy, ix, sums[i]);
+                } else if (b->columns.count == C_BYTES) {
+                    convolve_inside(b, from, C_BYTES, offsets, taps, sums[i]);
+                } else {
+                    convolve_inside(b, from, b->columns.count, offsets, taps, sums[i]);
+                }
+            }
+            finish_rows(b->finish, &b->columns, sums[0], oy * g->ow + first, outputs, b->y, g->c);
+        }
+    }
 }
 
 /* --- 3 x 3, stride 1 --- */
 
-/* Outputs of rows oy to oy + rows - 1, columns ox and ox + 1. */
-C_INLINE void convolve_tile(const block *b, int rows, int64_t oy, int64_t ox) {
+/* Four neighbours of row iy from column ix on. */
+C_INLINE void load_neighbours(const block *b, bool inside, int64_t count, int64_t iy, int64_t ix,
+                              codes x[4]) {
     const weld_window *g = b->g;
-    const int64_t left = ox - g->pad_w;
+    const uint8_t *from = b->x + (iy * g->w + ix) * g->c + b->columns.column;
+    C_UNROLL
+    for (int t = 0; t < 4; t++) {
+        const bool there = iy >= 0 && iy < g->h && ix + t >= 0 && ix + t < g->w;
+        x[t] = inside || there ? load_channels(from + t * g->c, count) : b->padding;
+    }
+}
+
+/* Sums of outputs of rows oy to oy + rows - 1, columns ox and ox + 1. */
+C_INLINE void convolve_tile(const block *b, int rows, bool inside, int64_t count, int64_t oy,
+                            int64_t ox, ints sums[C_STENCIL_ROWS][2][4]) {
+    const uint8_t *weight = b->weight;
     ints sum[C_STENCIL_ROWS][2][4];
     C_UNROLL
     for (int r = 0; r < rows; r++) {
-        memcpy(sum[r][0], b->columns.bias, sizeof sum[r][0]);
-        memcpy(sum[r][1], b->columns.bias, sizeof sum[r][1]);
+        C_UNROLL
+        for (int j = 0; j < 8; j++) {
+            sum[r][j / 4][j % 4] = b->columns.bias[j % 4];
+        }
     }
     C_UNROLL
     for (int i = 0; i < rows + 2; i++) {
-        const int64_t iy = oy - g->pad_h + i;
-        const uint8_t *from = iy >= 0 && iy < g->h ? b->x + (iy * g->w + left) * g->c : NULL;
         codes x[4];
-        C_UNROLL
-        for (int t = 0; t < 4; t++) {
-            const bool inside = left + t >= 0 && left + t < g->w;
-            x[t] = load_tap(b, from && inside ? from + t * g->c : NULL);
-        }
         factors f[4];
+        load_neighbours(b, inside, count, oy - b->g->pad_h + i, ox - b->g->pad_w, x);
         make_factors(c_interleave(x[0], x[1], x[2], x[3]), f);
         C_UNROLL
         for (int r = 0; r < rows; r++) {
             if (i - r >= 0 && i - r < 3) {
-                add_products(sum[r][0], f, b->weight + (i - r) * 2 * QUAD_WEIGHTS);
-                add_products(sum[r][1], f, b->weight + ((i - r) * 2 + 1) * QUAD_WEIGHTS);
+                add_products(sum[r][0], f, weight + (i - r) * 2 * QUAD_WEIGHTS);
+                add_products(sum[r][1], f, weight + ((i - r) * 2 + 1) * QUAD_WEIGHTS);
             }
         }
     }
-    const int outputs = ox + 1 < g->ow ? 2 : 1;
+    C_UNROLL
     for (int r = 0; r < rows; r++) {
-        for (int i = 0; i < outputs; i++) {
-            const int64_t position = (oy + r) * g->ow + ox + i;
-            finish_row(b->finish, &b->columns, sum[r][i], position, b->y + position * g->c);
+        C_UNROLL
+        for (int j = 0; j < 8; j++) {
+            sums[r][j / 4][j % 4] = sum[r][j / 4][j % 4];
         }
     }
 }
 
-static void convolve_rows(const block *b, int64_t row_begin, int64_t row_end) {
-    int64_t oy = row_begin;
-    for (; oy + C_STENCIL_ROWS <= row_end; oy += C_STENCIL_ROWS) {
-        for (int64_t ox = 0; ox < b->g->ow; ox += 2) {
-            convolve_tile(b, C_STENCIL_ROWS, oy, ox);
+C_INLINE void convolve_rows(const block *b, int rows, int64_t oy) {
+    const weld_window *g = b->g;
+    const int64_t iy = oy - g->pad_h, count = b->columns.count;
+    const bool rows_inside = iy >= 0 && iy + rows + 2 <= g->h;
+    for (int64_t ox = 0; ox < g->ow; ox += 2) {
+        const int64_t ix = ox - g->pad_w, outputs = c_least(2, g->ow - ox);
+        ints sums[C_STENCIL_ROWS][2][4];
+        if (!rows_inside || ix < 0 || ix + 4 > g->w) {
+            convolve_tile(b, rows, false, count, oy, ox, sums);
+        } else if (count == C_BYTES) {
+            convolve_tile(b, rows, true, C_BYTES, oy, ox, sums);
+        } else {
+            convolve_tile(b, rows, true, count, oy, ox, sums);
+        }
+        for (int r = 0; r < rows; r++) {
+            finish_rows(b->finish, &b->columns, sums[r][0], (oy + r) * g->ow + ox, outputs, b->y,
+                        g->c);
         }
     }
+}
+
+static void convolve_3x3(const block *b, int64_t row_begin, int64_t row_end) {
+    int64_t oy = row_begin;
+    for (; oy + C_STENCIL_ROWS <= row_end; oy += C_STENCIL_ROWS) {
+        convolve_rows(b, C_STENCIL_ROWS, oy);
+    }
     for (; oy < row_end; oy++) {
-        for (int64_t ox = 0; ox < b->g->ow; ox += 2) {
-            convolve_tile(b, 1, oy, ox);
-        }
+        convolve_rows(b, 1, oy);
     }
 }
 
@@ -196,13 +270,11 @@ void INT8(depthwise)(const weld_window *g, const uint8_t *x, uint8_t padding, co
     for (int64_t channel = 0; channel < g->c; channel += C_BYTES, b.weight += block_bytes(g)) {
         start_columns(&b.columns, f->bias, f->multiplier, 4, channel, g->c - channel);
         if (plain) {
-            block rows = b;
-            rows.weight += tap_fours(g) * QUAD_WEIGHTS;
-            convolve_rows(&rows, row_begin, row_end);
-            continue;
-        }
-        for (int64_t i = row_begin * g->ow; i < row_end * g->ow; i++) {
-            convolve_position(&b, i / g->ow, i % g->ow);
+            block stencil = b;
+            stencil.weight += tap_fours(g) * QUAD_WEIGHTS;
+            convolve_3x3(&stencil, row_begin, row_end);
+        } else {
+            convolve_any(&b, row_begin, row_end);
         }
     }
 }

@@ -2,7 +2,6 @@
  * whole vectors and for the last, partial one. */
 #include <math.h>
 
-#include "kernels/int8/finish.h"
 #include "kernels/int8/simd.h"
 
 C_INLINE codes load_some(const uint8_t *p, int64_t count) {

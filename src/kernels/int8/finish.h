@@ -46,47 +46,66 @@ C_INLINE void start_columns(columns *p, const int32_t *bias, const float *multip
     c_place(width, multiplier + column, count, p->multiplier);
 }
 
-/* fma(a, a_scale, fma(b, b_scale, constant)) */
-C_INLINE codes sum_of_codes(floats a_scale, floats b_scale, floats constant, codes a, codes b) {
-    const quad p = c_unpack(a), q = c_unpack(b);
-    quad sum;
-    C_UNROLL
-    for (int j = 0; j < 4; j++) {
-        const floats second = f_fma(i_to_float(q.v[j]), b_scale, constant);
-        sum.v[j] = f_round(f_fma(i_to_float(p.v[j]), a_scale, second));
+/* Rows [row, row + rows) of the sums of one panel of columns, four vectors a row, to c + column;
+ * they have their bias already. The sums of vectors that are not used may be anything. What does
+ * not change is kept in variables of its own, as the compiler must expect each store to change all
+ * that is in memory. */
+C_INLINE void finish_some(bool table, bool residual, bool whole, const finisher *s,
+                          const columns *p, const ints *sums, int64_t row, int64_t rows, uint8_t *c,
+                          int64_t ldc) {
+    const floats scale0 = p->multiplier[0], scale1 = p->multiplier[1];
+    const floats scale2 = p->multiplier[2], scale3 = p->multiplier[3];
+    const floats a_scale = s->a_scale, b_scale = s->b_scale, constant = s->constant;
+    const codes zero = s->zero, compact = p->compact, spread = p->spread;
+    const int64_t count = p->count, a_ld = s->f->residual_ld;
+    const uint8_t *a = residual ? s->f->residual + row * a_ld + p->column : NULL;
+    c_table t;
+    if (table) {
+        t = s->table;
     }
-    return c_pack_only(sum);
+    c += row * ldc + p->column;
+    for (int64_t i = 0; i < rows; i++, sums += 4, c += ldc) {
+        const quad q = {{f_round(f_mul(i_to_float(sums[0]), scale0)),
+                         f_round(f_mul(i_to_float(sums[1]), scale1)),
+                         f_round(f_mul(i_to_float(sums[2]), scale2)),
+                         f_round(f_mul(i_to_float(sums[3]), scale3))}};
+        codes x = c_pack(q, zero);
+        if (table) {
+            x = c_lookup(&t, x);
+        }
+        if (residual) {
+            const codes other = whole ? c_load(a) : c_permute(c_load_first(a, count), spread);
+            x = sum_of_codes(a_scale, b_scale, constant, other, x);
+            a += a_ld;
+        }
+        if (whole) {
+            c_store(c, x);
+        } else {
+            c_store_first(c, c_permute(x, compact), count);
+        }
+    }
 }
 
-/* Row `row` of the sums, which have their bias already, of one panel of columns, to c + column. The
- * sums of vectors that are not used may be anything. */
-C_INLINE void finish_row(const finisher *s, const columns *p, const ints *sums, int64_t row,
-                         uint8_t *c) {
-    const weld_int8_finish *f = s->f;
-    quad q;
-    C_UNROLL
-    for (int j = 0; j < 4; j++) {
-        q.v[j] = f_round(f_mul(i_to_float(sums[j]), p->multiplier[j]));
-    }
-    codes x = c_pack(q, s->zero);
-    if (f->table) {
-        x = c_lookup(&s->table, x);
-    }
-    if (f->residual) {
-        const uint8_t *from = f->residual + row * f->residual_ld + p->column;
-        codes a = p->count == C_BYTES ? c_load(from) : c_load_first(from, p->count);
-        if (p->width < 4) {
-            a = c_permute(a, p->spread);
+static void finish_rows(const finisher *s, const columns *p, const ints *sums, int64_t row,
+                        int64_t rows, uint8_t *c, int64_t ldc) {
+#define FINISH(table, residual)                                                                    \
+    do {                                                                                           \
+        if (p->count == C_BYTES) {                                                                 \
+            finish_some(table, residual, true, s, p, sums, row, rows, c, ldc);                     \
+        } else {                                                                                   \
+            finish_some(table, residual, false, s, p, sums, row, rows, c, ldc);                    \
+        }                                                                                          \
+    } while (0)
+    if (s->f->table) {
+        if (s->f->residual) {
+            FINISH(true, true);
+        } else {
+            FINISH(true, false);
         }
-        x = sum_of_codes(s->a_scale, s->b_scale, s->constant, a, x);
-    }
-    if (p->width < 4) {
-        x = c_permute(x, p->compact);
-    }
-    if (p->count == C_BYTES) {
-        c_store(c + p->column, x);
+    } else if (s->f->residual) {
+        FINISH(false, true);
     } else {
-        c_store_first(c + p->column, x, p->count);
+        FINISH(false, false);
     }
 }
 

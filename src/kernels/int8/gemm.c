@@ -123,9 +123,7 @@ void INT8(gemm)(int64_t m, int64_t n, int64_t k, const uint8_t *a, int64_t lda, 
         for (int64_t t = 0; t < count; t++) {
             const int64_t begin = m * t / count, end = m * (t + 1) / count;
             multiply((int)(end - begin), width, k, a + begin * lda, lda, panel, p.bias, sums);
-            for (int64_t i = begin; i < end; i++) {
-                finish_row(&s, &p, sums + (i - begin) * 4, i, c + i * ldc);
-            }
+            finish_rows(&s, &p, sums, begin, end - begin, c, ldc);
         }
         panel += width * C_WEIGHTS * fours(k);
     }
@@ -169,7 +167,9 @@ void INT8(gemm_f32)(int64_t m, int64_t n, int64_t k, const uint8_t *a, int64_t l
 
 double INT8(multiply_adds)(int64_t rounds, int32_t *sum) {
     enum { COUNT = 12, REPEATS = 16 };
-    const uint8_t a[4] = {1, 2, 3, 4}, b[C_WEIGHTS] = {1};
+    uint8_t a[4] = {1, 2, 3, 4}, b[C_WEIGHTS];
+    memset(b, 1, sizeof b);
+    __asm__ volatile("" : "+m"(b)); /* nothing known of the weights */
     factors f = four_of(a);
     const weights w = c_weights(b);
     ints s[COUNT];

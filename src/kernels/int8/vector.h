@@ -73,49 +73,80 @@ C_INLINE quad c_interleave(codes a, codes b, codes c, codes d) {
                    (ints)c_low_words(ab2, cd2), (ints)c_high_words(ab2, cd2)}};
 }
 
+/* fma(a, a_scale, fma(b, b_scale, constant)) */
+C_INLINE codes sum_of_codes(floats a_scale, floats b_scale, floats constant, codes a, codes b) {
+    const quad p = c_unpack(a), q = c_unpack(b);
+    quad sum;
+    C_UNROLL
+    for (int j = 0; j < 4; j++) {
+        const floats second = f_fma(i_to_float(q.v[j]), b_scale, constant);
+        sum.v[j] = f_round(f_fma(i_to_float(p.v[j]), a_scale, second));
+    }
+    return c_pack_only(sum);
+}
+
+#if C_BYTES == 64
+#define C_EACH_LANE(f, width)                                                                      \
+    {                                                                                              \
+        f(0, width), f(1, width), f(2, width), f(3, width), f(4, width), f(5, width), f(6, width), \
+            f(7, width), f(8, width), f(9, width), f(10, width), f(11, width), f(12, width),       \
+            f(13, width), f(14, width), f(15, width)                                               \
+    }
+#elif C_BYTES == 32
+#define C_EACH_LANE(f, width)                                                                      \
+    {                                                                                              \
+        f(0, width), f(1, width), f(2, width), f(3, width), f(4, width), f(5, width), f(6, width), \
+            f(7, width)                                                                            \
+    }
+#else
+#define C_EACH_LANE(f, width)                                                                      \
+    { f(0, width), f(1, width), f(2, width), f(3, width) }
+#endif
+
 /* Indices for c_permute. Of codes packed from `width` vectors of ints, columns 4 width l + 4 j + e
  * in their places, in order; and back. */
 C_INLINE codes c_index_compact(int width) {
-    _Alignas(C_BYTES) int32_t index[LANES];
-    for (int i = 0; i < LANES; i++) {
-        index[i] = i / width < QUARTERS ? i / width * 4 + i % width : 0;
-    }
-    return c_load((const uint8_t *)index);
+#define C_COMPACT(i, width) (i) / (width) < QUARTERS ? (i) / (width)*4 + (i) % (width) : 0
+    _Alignas(C_BYTES) static const int32_t index[4][LANES] = {
+        C_EACH_LANE(C_COMPACT, 1), C_EACH_LANE(C_COMPACT, 2), C_EACH_LANE(C_COMPACT, 3),
+        C_EACH_LANE(C_COMPACT, 4)};
+    return c_load((const uint8_t *)index[width - 1]);
 }
 
 C_INLINE codes c_index_spread(int width) {
-    _Alignas(C_BYTES) int32_t index[LANES];
-    for (int i = 0; i < LANES; i++) {
-        index[i] = i % 4 < width ? i / 4 * width + i % 4 : 0;
-    }
-    return c_load((const uint8_t *)index);
+#define C_SPREAD(i, width) (i) % 4 < (width) ? (i) / 4 * (width) + (i) % 4 : 0
+    _Alignas(C_BYTES) static const int32_t index[4][LANES] = {
+        C_EACH_LANE(C_SPREAD, 1), C_EACH_LANE(C_SPREAD, 2), C_EACH_LANE(C_SPREAD, 3),
+        C_EACH_LANE(C_SPREAD, 4)};
+    return c_load((const uint8_t *)index[width - 1]);
 }
 
 /* Of codes packed from four vectors in order, one after the other; and back. */
 C_INLINE codes c_index_straight(void) {
-    _Alignas(C_BYTES) int32_t index[LANES];
-    for (int i = 0; i < LANES; i++) {
-        index[i] = i % QUARTERS * 4 + i / QUARTERS;
-    }
+#define C_STRAIGHT(i, width) (i) % QUARTERS * 4 + (i) / QUARTERS
+    _Alignas(C_BYTES) static const int32_t index[LANES] = C_EACH_LANE(C_STRAIGHT, 4);
     return c_load((const uint8_t *)index);
 }
 
 C_INLINE codes c_index_crooked(void) {
-    _Alignas(C_BYTES) int32_t index[LANES];
-    for (int i = 0; i < LANES; i++) {
-        index[i] = i % 4 * QUARTERS + i / 4;
-    }
+#define C_CROOKED(i, width) (i) % 4 * QUARTERS + (i) / 4
+    _Alignas(C_BYTES) static const int32_t index[LANES] = C_EACH_LANE(C_CROOKED, 4);
     return c_load((const uint8_t *)index);
 }
 
 /* out[width vectors] of ints or floats: lane 4 l + e of vector j has from[4 width l + 4 j + e], 0
  * where that is past `count`. */
 C_INLINE void c_place(int width, const void *from_, int64_t count, void *out_) {
-    uint32_t padded[C_BYTES] = {0}, *out = out_;
-    memcpy(padded, from_, (size_t)c_least(count, LANES * width) * sizeof *padded);
+    uint32_t padded[C_BYTES], *out = out_;
+    const uint32_t *from = from_;
+    if (count < LANES * width) {
+        memset(padded, 0, sizeof padded);
+        memcpy(padded, from, (size_t)count * sizeof *padded);
+        from = padded;
+    }
     for (int l = 0; l < QUARTERS; l++) {
         for (int j = 0; j < width; j++) {
-            memcpy(out + j * LANES + 4 * l, padded + 4 * (width * l + j), 4 * sizeof *out);
+            memcpy(out + j * LANES + 4 * l, from + 4 * (width * l + j), 4 * sizeof *out);
         }
     }
 }

@@ -14,40 +14,51 @@ C_INLINE void copy_codes(uint8_t *to, const uint8_t *from, int64_t n) {
     }
 }
 
-/* The taps (ky, begin ... end) of a row that lie inside; one after the other in memory where
- * `joined`. */
-static uint8_t *copy_row(const weld_window *g, const uint8_t *x, codes padding, int64_t count,
-                         int64_t iy, int64_t ix, bool joined, uint8_t *out) {
-    const int64_t row = g->kernel_w * count;
-    if (joined && iy >= 0 && iy < g->h && ix >= 0 && ix + g->kernel_w <= g->w) {
-        copy_codes(out, x + (iy * g->w + ix) * g->c, row);
-        return out + row;
+/* Where patches come from and go to: nothing may be read or written past these. */
+typedef struct ends {
+    const uint8_t *read;
+    uint8_t *write;
+} ends;
+
+/* The same where bytes after `to` may be anything, since they are written later. */
+C_INLINE void copy_ahead(uint8_t *to, const uint8_t *from, int64_t n, const ends *e) {
+    if (n <= 16 && e->read - from >= 16 && e->write - to >= 16) {
+        memcpy(to, from, 16);
+    } else if (n <= 32 && e->read - from >= 32 && e->write - to >= 32) {
+        memcpy(to, from, 32);
+    } else {
+        copy_codes(to, from, n);
     }
+}
+
+/* The taps of row iy of the image from column ix on. */
+static void copy_taps(const weld_window *g, const uint8_t *x, uint8_t padding, int64_t count,
+                      int64_t iy, int64_t ix, const ends *e, uint8_t *out) {
     for (int64_t kx = 0; kx < g->kernel_w; kx++, ix += g->dilation_w, out += count) {
         if (iy >= 0 && iy < g->h && ix >= 0 && ix < g->w) {
-            copy_codes(out, x + (iy * g->w + ix) * g->c, count);
-            continue;
-        }
-        int64_t i = 0;
-        for (; i + C_BYTES <= count; i += C_BYTES) {
-            c_store(out + i, padding);
-        }
-        if (i < count) {
-            c_store_first(out + i, padding, count - i);
+            copy_ahead(out, x + (iy * g->w + ix) * g->c, count, e);
+        } else {
+            memset(out, padding, (size_t)count);
         }
     }
-    return out;
 }
 
 void INT8(im2col)(const weld_window *g, const uint8_t *x, uint8_t padding, int64_t channel,
                   int64_t count, int64_t begin, int64_t end, uint8_t *out) {
-    const bool joined = count == g->c && g->dilation_w == 1;
-    const codes pad = c_set(padding);
+    const int64_t row = g->kernel_w * count;
+    const bool joined = count == g->c && g->dilation_w == 1; /* taps lie side by side */
+    const ends e = {x + g->h * g->w * g->c, out + (end - begin) * g->kernel_h * row};
     int64_t oy = begin / g->ow, ox = begin % g->ow;
     for (int64_t i = begin; i < end; i++) {
-        const int64_t iy = oy * g->stride_h - g->pad_h, ix = ox * g->stride_w - g->pad_w;
-        for (int64_t ky = 0; ky < g->kernel_h; ky++) {
-            out = copy_row(g, x + channel, pad, count, iy + ky * g->dilation_h, ix, joined, out);
+        const int64_t ix = ox * g->stride_w - g->pad_w;
+        const bool inside = joined && ix >= 0 && ix + g->kernel_w <= g->w;
+        for (int64_t ky = 0; ky < g->kernel_h; ky++, out += row) {
+            const int64_t iy = oy * g->stride_h - g->pad_h + ky * g->dilation_h;
+            if (inside && iy >= 0 && iy < g->h) {
+                copy_ahead(out, x + (iy * g->w + ix) * g->c, row, &e);
+            } else {
+                copy_taps(g, x + channel, padding, count, iy, ix, &e, out);
+            }
         }
         if (++ox == g->ow) {
             ox = 0;

@@ -166,6 +166,7 @@ static weld_status bench_file(const char *path, bench_arguments *a, weld_bench_r
         status = weld_model_set_preprocessing(m, &p, err);
         if (!status && weld_model_is_int8(m) && a->precision) {
             status = weld_model_set_precision(m, a->o.precision, err);
+            status = status ? weld_fail_context(err, status, "%s", path) : WELD_OK;
         }
         a->int8 = weld_model_is_int8(m);
         status = status ? status

@@ -56,6 +56,9 @@ weld_status cli_reparam(cli_call *call, weld_error *err) {
         cli_open_data(&(cli_data_request){.call = call, .path = verify}, m, &data, err);
     status = status ? status : weld_model_merge_on(m, &data, threads, out, &report, err);
     weld_model_data_close(&data);
+    if (status && weld_model_is_int8(m)) {
+        weld_fail_context(err, status, "%s", call->arguments[0]);
+    }
     weld_model_free(m);
     if (!status) {
         print_report(out, &report);

@@ -8,6 +8,8 @@
  *                         rounding counts as if it were none (Bengio, Leonard, Courville, 2013)
  *     fake_quantize_rows  w [out, ...], codes -> y[o, ..] = s rne(w / s), s = max |w[o]| / m, row
  *                         (m, -); where m is 0, y = w. dw = dy: nothing is beyond the limits
+ *     fake_quantize_bias  b [out], w [out, ...], codes -> y = s rne(b / s), s[o] = s_x s_w[o]: s_x
+ * of row `begin`, s_w as above by row `end`, of a row of zeros the largest one. db = dy
  *
  * x / s is a true division, as where codes are made (passes/quantize.h).
  */
@@ -214,4 +216,71 @@ const weld_op weld_op_fake_quantize_rows = {
     .infer = infer,
     .grad = rows_grad,
     .cpu = {.run = rows_run},
+};
+
+/* --- Biases --- */
+
+enum { BIAS, BIAS_WEIGHT, BIAS_CODES };
+
+static weld_status bias_infer(const weld_node *node, const weld_tensor *in, weld_tensor *out,
+                              weld_error *err) {
+    const int64_t row = node->attributes.end;
+    WELD_TRY(weld_expect(&in[BIAS], in[BIAS_WEIGHT].dtype, WELD_SHAPE(in[BIAS_WEIGHT].shape.dim[0]),
+                         "b", err));
+    WELD_TRY(expect_codes(node, &in[BIAS_CODES], in[BIAS].dtype, err));
+    if (row < 0 || row >= in[BIAS_CODES].shape.dim[0]) {
+        return weld_fail(err, WELD_ERROR_SHAPE, "codes: must be [n, 2], with row %lld",
+                         (long long)row);
+    }
+    return weld_infer_same(node, in, out, err);
+}
+
+static double largest_of(const weld_tensor *w, int64_t o) {
+    const int64_t row = weld_shape_count(&w->shape) / w->shape.dim[0];
+    double largest = 0;
+    for (int64_t i = o * row; i < (o + 1) * row; i++) {
+        largest = fmax(largest, fabs(weld_get(w->dtype, w->data, i)));
+    }
+    return largest;
+}
+
+/* A product of the type's own precision, as where the integers are made. */
+static double step_of(weld_dtype dtype, double x, double largest, double most) {
+    return dtype == WELD_F64 ? x * (largest / most)
+                             : (double)((float)x * ((float)largest / (float)most));
+}
+
+static void bias_run(const weld_run *run) {
+    const weld_tensor *b = &run->in[BIAS], *w = &run->in[BIAS_WEIGHT];
+    const weld_tensor *codes = &run->in[BIAS_CODES];
+    const weld_attributes *a = &run->node->attributes;
+    const double x = weld_get(codes->dtype, codes->data, 2 * a->begin);
+    const double most = weld_get(codes->dtype, codes->data, 2 * a->end);
+    double *largest = run->workspace, all = 0;
+    for (int64_t o = 0; o < w->shape.dim[0]; o++) {
+        largest[o] = largest_of(w, o);
+        all = fmax(all, largest[o]);
+    }
+    for (int64_t o = 0; o < w->shape.dim[0]; o++) {
+        const double bias = weld_get(b->dtype, b->data, o);
+        const double of = largest[o] > 0 ? largest[o] : all;
+        const double step = most > 0 ? step_of(b->dtype, x, of, most) : 0;
+        weld_set(b->dtype, run->out[0].data, o, step > 0 ? nearbyint(bias / step) * step : bias);
+    }
+}
+
+static size_t bias_workspace(const weld_run *run) {
+    return (size_t)run->in[BIAS_WEIGHT].shape.dim[0] * sizeof(double);
+}
+
+const weld_op weld_op_fake_quantize_bias = {
+    .name = "fake_quantize_bias",
+    .inputs = {3, 3},
+    .outputs = 1,
+    .attributes = WELD_ATTR_BEGIN | WELD_ATTR_END,
+    .types = WELD_TYPES_FLOAT,
+    .traits = WELD_OP_TRAINING_ONLY,
+    .infer = bias_infer,
+    .grad = rows_grad,
+    .cpu = {.workspace = bias_workspace, .run = bias_run},
 };

@@ -46,6 +46,7 @@
     X(detection_dfl_loss_grad) \
     X(dropout) \
     X(fake_quantize) \
+    X(fake_quantize_bias) \
     X(fake_quantize_grad) \
     X(fake_quantize_rows) \
     X(fill) \

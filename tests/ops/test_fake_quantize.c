@@ -62,6 +62,28 @@ START_TEST(weights_become_codes_of_their_rows_largest) {
 }
 END_TEST
 
+static weld_value *rounded_bias(weld_graph *g, weld_value *const *x, const void *options) {
+    const codes *c = options; /* rows 1: (scale, most); row 0: (1, 1) */
+    const weld_attributes a = {.begin = 1, .end = (int64_t)c->zero};
+    weld_value *in[] = {weld_reshape(g, weld_slice(g, x[0], 1, 0, 1), WELD_SHAPE(3)),
+                        weld_slice(g, x[0], 1, 1, 3), table_of(g, c->scale, 0)};
+    return weld_graph_node(g, &weld_op_fake_quantize_bias, &a, in, 3, 3);
+}
+
+START_TEST(biases_become_multiples_of_their_sums_steps) {
+    /* Rows: bias, two weights. The largest code is 1 (row 0), so that steps are 0.5 times the
+     * largest weight: 1, 0.25, and of the row of zeros 1. */
+    const double x[] = {2.6, 2, -1, 2.6, 0.25, -0.5, -1.4, 0, 0}, want[] = {3, 2.5, -1};
+    double y[3];
+    check_forward(WELD_SHAPE(3, 3), x, rounded_bias, &(codes){0.5, 0, 0}, 3, y);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_double_eq(y[i], want[i]);
+    }
+    check_forward(WELD_SHAPE(3, 3), x, rounded_bias, &(codes){0, 0, 0}, 3, y);
+    ck_assert_double_eq(y[0], 2.6);
+}
+END_TEST
+
 /* --- Gradients: those of the same formula with rounding left out --- */
 
 static weld_value *clamped(weld_graph *g, weld_value *const *x, const void *options) {
@@ -124,6 +146,6 @@ START_TEST(a_row_that_is_not_there_is_refused) {
 END_TEST
 
 RUN_SUITE("ops/fake_quantize", activations_become_the_nearest_code, a_nan_stays_one,
-          weights_become_codes_of_their_rows_largest,
+          weights_become_codes_of_their_rows_largest, biases_become_multiples_of_their_sums_steps,
           gradients_pass_within_the_limits_as_if_nothing_were_rounded,
           threads_and_slices_change_no_bit, a_row_that_is_not_there_is_refused)

@@ -270,14 +270,23 @@ static weld_status find_integers(const weld_weights *w, const char *name, weld_d
 
 typedef struct sums {
     int64_t weights, bias; /* sum |q_w|, |q_b| */
-    bool range;            /* all codes are within +-127 */
+    int least;             /* q_w */
 } sums;
 
+enum { CHUNK = 1 << 16 }; /* codes whose sum fits an int: what compilers have vectors for */
+
 static sums sums_of(const layer *l, const int8_t *codes, const int32_t *bias, int64_t c) {
-    sums s = {.bias = bias ? llabs((long long)bias[c]) : 0, .range = true};
-    for (int64_t i = c * l->row; i < (c + 1) * l->row; i++) {
-        s.range = s.range && codes[i] >= -MOST_WEIGHT;
-        s.weights += codes[i] < 0 ? -codes[i] : codes[i];
+    sums s = {.bias = bias ? llabs((long long)bias[c]) : 0};
+    const int8_t *row = codes + c * l->row;
+    for (int64_t first = 0; first < l->row; first += CHUNK) {
+        const int64_t end = l->row - first < CHUNK ? l->row : first + CHUNK;
+        int sum = 0, least = 0;
+        for (int64_t i = first; i < end; i++) {
+            sum += row[i] < 0 ? -row[i] : row[i];
+            least = row[i] < least ? row[i] : least;
+        }
+        s.weights += sum;
+        s.least = least < s.least ? least : s.least;
     }
     return s;
 }
@@ -311,7 +320,7 @@ static weld_status check_layer(const layer *l, const weld_weights *integers, con
                              "together with those of values",
                              where, name, (double)s_w, (long long)c);
         }
-        if (!s.range) {
+        if (s.least < -MOST_WEIGHT) {
             return weld_fail(err, WELD_ERROR_FORMAT, "%s: %s: a code of -128 in channel %lld",
                              where, l->name, (long long)c);
         }

@@ -55,6 +55,29 @@ static inline void minmax_settle(const weld_graph *g, weld_quantization *q) {
     }
 }
 
+/* The ranges of these values, named by their numbers, on noise. */
+static inline void minmax_look(const weld_graph *g, weld_weights *w, int64_t batch,
+                               const weld_named_value *values, size_t count, weld_quantization *q) {
+    weld_error err = {0};
+    if (!count) {
+        return;
+    }
+    weld_graph *seen;
+    weld_session *s;
+    const weld_value *images = weld_graph_find_leaf(g, "images");
+    weld_session_options o = {.batch = batch, .node_by_node = true};
+    minmax_ok(weld_graph_cut(g, images->shape, values, count, &seen, &err), &err);
+    minmax_ok(weld_session_create(seen, w, &o, &s, &err), &err);
+    minmax_fill(s, "images", 7);
+    weld_session_run(s, 0);
+    for (size_t i = 0; i < count; i++) {
+        const weld_tensor t = weld_session_output(s, values[i].name);
+        q->codes[values[i].value->id] = minmax_range(&t);
+    }
+    weld_session_free(s);
+    weld_graph_free(seen);
+}
+
 /* All layers in integers but those in float_nodes, by node id (NULL: none), on `batch` images. */
 static inline weld_quantization minmax_quantization(const weld_graph *g, weld_weights *w,
                                                     int64_t batch, const bool *float_nodes) {
@@ -75,21 +98,8 @@ static inline weld_quantization minmax_quantization(const weld_graph *g, weld_we
             values[count++] = (weld_named_value){names[i], g->values[i]};
         }
     }
-    weld_graph *seen;
-    weld_session *s;
-    const weld_value *images = weld_graph_find_leaf(g, "images");
-    weld_session_options o = {.batch = batch, .node_by_node = true};
-    minmax_ok(weld_graph_cut(g, images->shape, values, count, &seen, &err), &err);
-    minmax_ok(weld_session_create(seen, w, &o, &s, &err), &err);
-    minmax_fill(s, "images", 7);
-    weld_session_run(s, 0);
-    for (size_t i = 0; i < count; i++) {
-        const weld_tensor t = weld_session_output(s, values[i].name);
-        q.codes[values[i].value->id] = minmax_range(&t);
-    }
+    minmax_look(g, w, batch, values, count, &q);
     minmax_settle(g, &q);
-    weld_session_free(s);
-    weld_graph_free(seen);
     weld_free(coded);
     weld_free(values);
     weld_free(names);

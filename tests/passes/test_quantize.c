@@ -144,5 +144,63 @@ START_TEST(bits_depend_on_neither_threads_batch_instructions_nor_fusing) {
 }
 END_TEST
 
+/* The network with the layers float of which `floats` says so, by the number of the layer. */
+static double with_floats(const net *n, bool (*floats)(int layer), const float *want,
+                          size_t *coded) {
+    weld_error err = {0};
+    weld_weights *integers;
+    weld_graph *graph;
+    bool *chosen = calloc(n->graph->node_count, sizeof *chosen);
+    int layer = 0;
+    size_t count;
+    for (size_t i = 0; i < n->graph->node_count; i++) {
+        chosen[i] = weld_node_is_product(n->graph->nodes[i]) && floats(layer++);
+    }
+    weld_quantization q = minmax_quantization(n->graph, n->weights, 2, chosen);
+    *coded = 0;
+    for (size_t i = 0; i < q.value_count; i++) {
+        *coded += q.codes[i].scale != 0;
+    }
+    ok(weld_quantize_weights(n->graph, n->weights, &q, &integers, &err), &err);
+    ok(weld_quantized_graph(n->graph, &q, true, &graph, &err), &err);
+    float *got = run(graph, integers, (weld_session_options){.batch = 2}, &count);
+    const double db = sqnr(want, got, count);
+    free(got);
+    free(chosen);
+    weld_graph_free(graph);
+    weld_weights_free(integers);
+    weld_quantization_free(&q);
+    return db;
+}
+
+static bool all_layers(int layer) {
+    (void)layer;
+    return true;
+}
+
+static bool no_layer(int layer) {
+    (void)layer;
+    return false;
+}
+
+static bool every_other(int layer) {
+    return layer % 2 == 0;
+}
+
+START_TEST(layers_that_stay_float_are_less_noise) {
+    net n = make("repvit_m0_6", 64, 10);
+    size_t count, none, some, all;
+    float *want = run(n.graph, n.weights, (weld_session_options){.batch = 2}, &count);
+    const double integers = with_floats(&n, no_layer, want, &none);
+    const double mixed = with_floats(&n, every_other, want, &some);
+    ck_assert_msg(mixed > integers, "%g and %g dB", mixed, integers);
+    ck_assert(isinf(with_floats(&n, all_layers, want, &all))); /* it is the same network */
+    ck_assert(all == 0 && some > 0 && some < none);
+    free(want);
+    free_net(&n);
+}
+END_TEST
+
 RUN_SUITE("passes/quantize", a_network_of_integers_says_nearly_what_that_of_floats_says,
-          bits_depend_on_neither_threads_batch_instructions_nor_fusing)
+          bits_depend_on_neither_threads_batch_instructions_nor_fusing,
+          layers_that_stay_float_are_less_noise)

@@ -155,9 +155,14 @@ static size_t part_names(const cli_call *call, request *r) {
     return count;
 }
 
+/* Images that are passed over are told as everywhere. */
 static void say(void *context, const char *text) {
     (void)context;
-    cli_message(NULL, text);
+    if (strncmp(text, "skipped: ", 9) == 0) {
+        cli_message(NULL, text);
+    } else {
+        cli_say("note: %s", text);
+    }
 }
 
 static weld_quantize_options options_of(const cli_call *call, request *r) {

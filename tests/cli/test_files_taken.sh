@@ -96,6 +96,7 @@ grey='photos/train: .* 16-bit grey'
 weld() { "$WELD" "$@"; }
 for command in "eval run/last.h5 --data photos/train" "compare run/last.h5 run/best.h5 --data photos/train" \
     "reparam run/last.h5 -o merged.h5 --verify photos/train" \
+    "quantize run/last.h5 -o int8.h5 --data photos/train" \
     "export run/last.h5 -o merged.onnx --verify photos/train" \
     "export run/last.h5 -o merged.safetensors --verify photos/train" \
     "distill-cache small.yaml --data photos --teacher run/last.h5 -o cache.safetensors" \

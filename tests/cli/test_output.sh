@@ -18,6 +18,7 @@ arguments() {
     predict) echo "run/best.h5 photos/val/class_a/0000.jpg" ;;
     run) echo "run/best.h5 --input x.npy --features --output OUT.npy" ;;
     reparam) echo "run/best.h5 -o OUT.h5" ;;
+    quantize) echo "run/best.h5 --data photos/train --eval photos/val --images 4 -o OUT.h5" ;;
     export) echo "run/best.h5 -o OUT.onnx" ;;
     import) echo "x.safetensors -o OUT.h5" ;;
     pack) echo "photos/train -o OUT.h5" ;;

@@ -17,6 +17,7 @@ arguments() {
     preview) echo "preview small.yaml --count 4 -o out/file" ;;
     eval) echo "eval run/best.h5 --data photos/val --details out/file" ;;
     reparam) echo "reparam run/best.h5 -o out/file" ;;
+    quantize) echo "quantize run/best.h5 --data photos/train --eval photos/val --images 4 -o out/file" ;;
     onnx) echo "export run/best.h5 -o out/file.onnx" ;;
     safetensors) echo "export run/best.h5 -o out/file.safetensors" ;;
     import) echo "import x.safetensors -o out/file" ;;
@@ -57,7 +58,7 @@ sweep() {
     "$WELD" reparam run/best.h5 -o out/other > stdout 2> stderr && rm out/other
 }
 
-for what in preview eval reparam onnx safetensors import pack cache array bench explain; do
+for what in preview eval reparam quantize onnx safetensors import pack cache array bench explain; do
     command=$(arguments $what)
     file=$(file $what)
     before "$file"
@@ -83,7 +84,7 @@ for what in preview eval reparam onnx safetensors import pack cache array bench 
 done
 
 # What a run goes on from is training's alone; other checkpoints are written over.
-for what in preview eval reparam onnx safetensors import pack cache array bench explain; do
+for what in preview eval reparam quantize onnx safetensors import pack cache array bench explain; do
     file=$(file $what)
     before "$file"
     cat run/last.h5 > "$file"

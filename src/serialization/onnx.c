@@ -182,7 +182,7 @@ static void build_graph(weld_onnx_builder *b, const weld_plan *plan, const weld_
     const size_t outputs = b->ending ? 1 : b->graph->output_count;
     weld_onnx_spell_graph(b);
     for (size_t i = 0; i < options->other_count && b->status == WELD_OK; i++) {
-        b->status = weld_onnx_check_size(b, options->others[i], options);
+        b->status = weld_onnx_check_size(b, i, options);
     }
     graph->name = (char *)(options->name ? options->name : "network");
     graph->input = weld_onnx_alloc(b, 1, sizeof *graph->input);

@@ -3,6 +3,7 @@
 #define WELD_SERIALIZATION_ONNX_H
 
 #include "formats/metadata.h"
+#include "passes/quantize.h"
 #include "weld/graph.h"
 
 #define WELD_ONNX_INPUT "input"
@@ -31,9 +32,15 @@ typedef struct weld_onnx_options {
     weld_graph *const *others;
     size_t other_count;
     const weld_onnx_ending *ending; /* NULL: the file gives what the graph does */
-    const char *input;              /* what images are called; NULL: WELD_ONNX_INPUT */
-    const char *name;               /* of the network ("repvit_m0_9"); NULL: unknown */
-    const weld_metadata *metadata;  /* what becomes metadata_props; may be NULL */
+    /* How values become codes: then the weights are of integers (passes/quantize.h), and the file
+     * has QuantizeLinear and DequantizeLinear after each value that has codes, and the latter
+     * before weights and biases. Those of the graph and, in their order, of `others`; NULL: all is
+     * float. */
+    const weld_quantization *codes, *other_codes;
+    bool signed_codes;             /* code 128 is written as 0 of 8 bits with a sign */
+    const char *input;             /* what images are called; NULL: WELD_ONNX_INPUT */
+    const char *name;              /* of the network ("repvit_m0_9"); NULL: unknown */
+    const weld_metadata *metadata; /* what becomes metadata_props; may be NULL */
 } weld_onnx_options;
 
 typedef struct weld_onnx_versions {
@@ -49,8 +56,8 @@ typedef struct weld_onnx_versions {
  *
  * The file is of the lowest operator set that suffices, or of the one that was asked for, and of
  * the version of the format that came with it; `versions`, which may be NULL, gets them. GELU is
- * exact, spelled with Erf. Hard swish and layer norm are operators of their own where a set was
- * asked for that has them (14, 17), else spelled out.
+ * exact. GELU, hard swish and layer norm are operators of their own where a set was asked for that
+ * has them (20, 14, 17), else spelled out.
  *
  * Dimensions that are left open have names: "batch", "height", "width", and of outputs, where they
  * go by the images' size, "NAME_height" and so on.

@@ -82,6 +82,8 @@ weld_status weld_onnx_builder_start(weld_onnx_builder *b, const weld_graph *g,
                              .weights = w,
                              .input = options->input ? options->input : WELD_ONNX_INPUT,
                              .ending = options->ending,
+                             .codes = options->codes,
+                             .signed_codes = options->signed_codes,
                              .where = where,
                              .wanted = options->opset,
                              .any_size = options->other_count > 0,
@@ -173,26 +175,25 @@ static WeldOnnx__TensorProto *new_tensor(weld_onnx_builder *b, char *name, int t
     return tensor;
 }
 
-/* A parameter or buffer: its elements stay where they are. */
-static char *add_leaf(weld_onnx_builder *b, const weld_value *v) {
+char *weld_onnx_leaf(weld_onnx_builder *b, const char *leaf, weld_dtype dtype, weld_shape shape) {
+    static const int types[] = {[WELD_F32] = WELD_ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT,
+                                [WELD_I8] = WELD_ONNX__TENSOR_PROTO__DATA_TYPE__INT8,
+                                [WELD_I32] = WELD_ONNX__TENSOR_PROTO__DATA_TYPE__INT32};
     weld_tensor t;
     char has[128], wants[128];
-    if (!weld_weights_find(b->weights, v->name, &t)) {
+    if (!weld_weights_find(b->weights, leaf, &t)) {
         weld_onnx_fail(b, WELD_ERROR_NOT_FOUND,
-                       "the weights have no '%s': they belong to another network", v->name);
-    } else if (t.dtype != WELD_F32 || v->dtype != WELD_F32 ||
-               !weld_shape_equal(&t.shape, &v->shape)) {
+                       "the weights have no '%s': they belong to another network", leaf);
+    } else if (t.dtype != dtype || !weld_shape_equal(&t.shape, &shape)) {
         weld_onnx_fail(b, WELD_ERROR_SHAPE,
                        "'%s' is %s %s, but the graph has %s %s: the weights belong to another "
                        "network",
-                       v->name, weld_dtype_name(t.dtype),
-                       weld_shape_text(&t.shape, has, sizeof has), weld_dtype_name(v->dtype),
-                       weld_shape_text(&v->shape, wants, sizeof wants));
+                       leaf, weld_dtype_name(t.dtype), weld_shape_text(&t.shape, has, sizeof has),
+                       weld_dtype_name(dtype), weld_shape_text(&shape, wants, sizeof wants));
     }
-    char *name = unique(b, v->name, true);
+    char *name = unique(b, leaf, true);
     if (name) {
-        new_tensor(b, name, WELD_ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT, t.shape.dim, t.shape.rank,
-                   t.data, (size_t)weld_shape_count(&t.shape) * sizeof(float));
+        new_tensor(b, name, types[dtype], t.shape.dim, t.shape.rank, t.data, weld_tensor_bytes(&t));
     }
     return name;
 }
@@ -258,6 +259,14 @@ char *weld_onnx_integers_of(weld_onnx_builder *b, char *name, weld_shape shape,
                             const int64_t *values) {
     return constant(b, name, WELD_ONNX__TENSOR_PROTO__DATA_TYPE__INT64, shape.dim, shape.rank,
                     values, (size_t)weld_shape_count(&shape) * sizeof *values);
+}
+
+char *weld_onnx_bytes_of(weld_onnx_builder *b, char *name, weld_shape shape, bool is_signed,
+                         const void *values) {
+    return constant(b, name,
+                    is_signed ? WELD_ONNX__TENSOR_PROTO__DATA_TYPE__INT8
+                              : WELD_ONNX__TENSOR_PROTO__DATA_TYPE__UINT8,
+                    shape.dim, shape.rank, values, (size_t)weld_shape_count(&shape));
 }
 
 /* --- Nodes ------------------------------------------------------------------------------------ */
@@ -340,7 +349,7 @@ char *weld_onnx_node(weld_onnx_builder *b, const char *form, int count, char *co
     return name;
 }
 
-static WeldOnnx__NodeProto *last_node(weld_onnx_builder *b) {
+WeldOnnx__NodeProto *weld_onnx_last_node(const weld_onnx_builder *b) {
     return ((WeldOnnx__NodeProto **)b->nodes.data)[b->nodes.count - 1];
 }
 
@@ -349,89 +358,10 @@ char *weld_onnx_second_output(weld_onnx_builder *b) {
     if (!outputs) {
         return NULL;
     }
-    WeldOnnx__NodeProto *last = last_node(b);
+    WeldOnnx__NodeProto *last = weld_onnx_last_node(b);
     outputs[0] = last->output[0];
     outputs[1] = weld_onnx_text(b, "%s:1", last->name);
     last->output = outputs;
     last->n_output = 2;
     return outputs[1];
-}
-
-/* --- Values ----------------------------------------------------------------------------------- */
-
-weld_onnx_layout weld_onnx_layout_of(const weld_onnx_builder *b, const weld_value *v) {
-    bool first = b->values && b->values[v->id].names[WELD_ONNX_CHANNELS_FIRST];
-    return first ? WELD_ONNX_CHANNELS_FIRST : WELD_ONNX_PLAIN;
-}
-
-char *weld_onnx_get(weld_onnx_builder *b, const weld_value *v, weld_onnx_layout layout) {
-    if (b->status != WELD_OK) {
-        return NULL;
-    }
-    char **names = b->values[v->id].names;
-    if (!names[layout] && !names[!layout] &&
-        (v->kind == WELD_VALUE_PARAMETER || v->kind == WELD_VALUE_BUFFER)) {
-        names[WELD_ONNX_PLAIN] = add_leaf(b, v);
-    }
-    if (!names[layout] && names[!layout] && v->shape.rank == 4) {
-        weld_onnx_attribute order[] = {layout == WELD_ONNX_PLAIN
-                                           ? weld_onnx_integers("perm", 0, 2, 3, 1)
-                                           : weld_onnx_integers("perm", 0, 3, 1, 2),
-                                       {0}};
-        names[layout] = weld_onnx_node(b, "Transpose-1", 1, &names[!layout], order);
-    }
-    if (!names[layout] && b->status == WELD_OK) {
-        char text[160] = "a value";
-        if (v->producer) {
-            weld_node_text(v->producer, text, sizeof text);
-        }
-        weld_onnx_fail(b, WELD_ERROR_ARGUMENT,
-                       "output %d of %s cannot be written as ONNX: export a graph that does not "
-                       "use it",
-                       v->output_index, text);
-    }
-    return names[layout];
-}
-
-/* The layout in which outputs of the file lie. */
-static weld_onnx_layout outer_layout(const weld_value *v) {
-    return v->shape.rank == 4 ? WELD_ONNX_CHANNELS_FIRST : WELD_ONNX_PLAIN;
-}
-
-void weld_onnx_set(weld_onnx_builder *b, const weld_value *v, weld_onnx_layout layout, char *name) {
-    if (b->status != WELD_OK) {
-        return;
-    }
-    WeldOnnx__NodeProto *last = last_node(b);
-    for (size_t i = 0; i < b->graph->output_count && layout == outer_layout(v); i++) {
-        if (b->graph->outputs[i].value == v) {
-            name = *last->output = (char *)b->graph->outputs[i].name;
-            break;
-        }
-    }
-    b->values[v->id].names[layout] = name;
-    b->values[v->id].scope = b->scope;
-}
-
-void weld_onnx_add_outputs(weld_onnx_builder *b) {
-    for (size_t i = 0; i < b->graph->output_count && b->status == WELD_OK; i++) {
-        const weld_named_value *output = &b->graph->outputs[i];
-        char *name = weld_onnx_get(b, output->value, outer_layout(output->value));
-        if (!name || strcmp(name, output->name) == 0) {
-            continue;
-        }
-        char *scope = b->values[output->value->id].scope;
-        b->scope = scope ? scope : (char *)"";
-        weld_onnx_node(b, "Identity-1", 1, &name, NULL);
-        if (b->status == WELD_OK) {
-            *last_node(b)->output = (char *)output->name;
-        }
-    }
-    if (b->ending && b->status == WELD_OK) {
-        b->scope = (char *)"";
-        b->ending->spell(b, b->ending->values);
-        if (b->status == WELD_OK) {
-            *last_node(b)->output = (char *)b->ending->name;
-        }
-    }
 }

@@ -30,6 +30,8 @@ typedef struct weld_onnx_builder {
     const weld_weights *weights;
     const char *input;              /* what images are called */
     const weld_onnx_ending *ending; /* or NULL */
+    const weld_quantization *codes; /* NULL: all is float */
+    bool signed_codes;
     const char *where;              /* in front of messages */
     int wanted;                     /* the operator set that was asked for; 0: the lowest */
     bool any_size;                  /* height and width are to be left open */
@@ -59,7 +61,7 @@ void *weld_onnx_alloc(weld_onnx_builder *b, size_t count, size_t size);
 char *weld_onnx_text(weld_onnx_builder *b, const char *format, ...)
     __attribute__((format(printf, 2, 3), nonnull(2)));
 
-/* --- Values ---------------------------------------------------------------------------------- */
+/* --- Values: onnx_values.c ------------------------------------------------------------------- */
 
 /* The layout in which there is v without moving it. */
 weld_onnx_layout weld_onnx_layout_of(const weld_onnx_builder *b, const weld_value *v);
@@ -72,7 +74,13 @@ void weld_onnx_set(weld_onnx_builder *b, const weld_value *v, weld_onnx_layout l
 /* After all nodes: give the outputs that are no results of their own (an input, a leaf, a second
  * name of another output) their names, and append the ending that there is. */
 void weld_onnx_add_outputs(weld_onnx_builder *b);
-/* Initialisers with these elements, one for all that ask for the same: a scalar; a list. */
+
+/* --- Initialisers ---------------------------------------------------------------------------- */
+
+/* A tensor of the weights, whose elements stay where they are; of another type or shape it is not
+ * the network's. */
+char *weld_onnx_leaf(weld_onnx_builder *b, const char *name, weld_dtype dtype, weld_shape shape);
+/* With these elements, one for all that ask for the same: a scalar; a list. */
 char *weld_onnx_scalar(weld_onnx_builder *b, double value);
 char *weld_onnx_list(weld_onnx_builder *b, const int64_t *values, int count);
 /* An empty list of numbers. */
@@ -83,6 +91,9 @@ char *weld_onnx_scales(weld_onnx_builder *b, const float values[4]);
 char *weld_onnx_reals_of(weld_onnx_builder *b, char *name, weld_shape shape, const float *values);
 char *weld_onnx_integers_of(weld_onnx_builder *b, char *name, weld_shape shape,
                             const int64_t *values);
+/* Of bytes, signed or not. */
+char *weld_onnx_bytes_of(weld_onnx_builder *b, char *name, weld_shape shape, bool is_signed,
+                         const void *values);
 
 /* --- Nodes ----------------------------------------------------------------------------------- */
 
@@ -124,6 +135,7 @@ static inline weld_onnx_attribute weld_onnx_word(const char *name, const char *w
 char *weld_onnx_node(weld_onnx_builder *b, const char *form, int count, char *const *inputs,
                      const weld_onnx_attribute *attributes);
 
+WeldOnnx__NodeProto *weld_onnx_last_node(const weld_onnx_builder *b);
 /* Give the last node a second output; its name. */
 char *weld_onnx_second_output(weld_onnx_builder *b);
 
@@ -143,12 +155,24 @@ bool weld_onnx_spells(const weld_op *op);
 void weld_onnx_box_decode(weld_onnx_builder *b, const weld_node *node);
 void weld_onnx_resize(weld_onnx_builder *b, const weld_node *node);
 
+/* --- Codes of integer networks: onnx_codes.c ---------------------------------------------------
+ */
+
+/* `name`, which is v, in the form that its consumers are to have it: where v has codes, made of
+ * them. */
+char *weld_onnx_coded(weld_onnx_builder *b, const weld_value *v, char *name);
+/* Does the node run on integers? */
+bool weld_onnx_is_integer(const weld_onnx_builder *b, const weld_node *node);
+/* Before a product is spelled that runs on integers: have its weight and bias made of theirs. */
+void weld_onnx_code_product(weld_onnx_builder *b, const weld_node *node);
+/* `name`, which is the first input of the node, as the node is to read it. */
+char *weld_onnx_coded_input(weld_onnx_builder *b, const weld_node *node, char *name);
+
 /* --- Sizes of images: onnx_sizes.c ------------------------------------------------------------ */
 
-/* Is the file, spelled, also that of `other`, the same network for images of another size? If not,
- * the error says which node is another one. */
-weld_status weld_onnx_check_size(weld_onnx_builder *b, const weld_graph *other,
-                                 const weld_onnx_options *options);
+/* Is the file, spelled, also that of options->others[i], the same network for images of another
+ * size? If not, the error says which node is another one. */
+weld_status weld_onnx_check_size(weld_onnx_builder *b, size_t i, const weld_onnx_options *options);
 
 /* --- Shapes for any height and width: onnx_open_shapes.c ---------------------------------------
  */

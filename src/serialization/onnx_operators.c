@@ -23,6 +23,10 @@ static char *apply2(weld_onnx_builder *b, const char *form, char *x, char *y) {
     return weld_onnx_node(b, form, 2, (char *[]){x, y}, NULL);
 }
 
+static char *first_input(weld_onnx_builder *b, const weld_node *node, weld_onnx_layout layout) {
+    return weld_onnx_coded_input(b, node, weld_onnx_get(b, node->inputs[0], layout));
+}
+
 /* One node for all of `node`: its first input in this layout, as its output is, and what else it
  * has (weights) as in the graph. */
 static void spell_as(weld_onnx_builder *b, const weld_node *node, weld_onnx_layout layout,
@@ -30,7 +34,8 @@ static void spell_as(weld_onnx_builder *b, const weld_node *node, weld_onnx_layo
     char *inputs[5];
     int count = 0;
     for (; count < node->input_count && count < 5 && node->inputs[count]; count++) {
-        inputs[count] = weld_onnx_get(b, node->inputs[count], count ? PLAIN : layout);
+        inputs[count] =
+            count ? weld_onnx_get(b, node->inputs[count], PLAIN) : first_input(b, node, layout);
     }
     char *y = weld_onnx_node(b, form, count, inputs, attributes);
     weld_onnx_set(b, node->outputs[0], layout, y);
@@ -98,6 +103,9 @@ static void batch_norm_eval(weld_onnx_builder *b, const weld_node *node) {
 
 /* x Phi(x) = 0.5 (x (erf(x / sqrt(2)) + 1)): in this order it is recognised. */
 static char *gelu(weld_onnx_builder *b, char *x) {
+    if (weld_onnx_has(b, 20)) {
+        return apply(b, "Gelu-20", x);
+    }
     char *y = apply2(b, "Div-7", x, weld_onnx_scalar(b, sqrt(2)));
     y = apply2(b, "Add-7", apply(b, "Erf-9", y), weld_onnx_scalar(b, 1));
     return apply2(b, "Mul-7", apply2(b, "Mul-7", x, y), weld_onnx_scalar(b, 0.5));
@@ -188,22 +196,45 @@ static void scale(weld_onnx_builder *b, const weld_node *node) {
 
 /* --- Rows ------------------------------------------------------------------------------------- */
 
-/* Gemm takes matrices alone; for more dimensions the product is spelled out. */
-static void linear(weld_onnx_builder *b, const weld_node *node) {
-    char *x = weld_onnx_get(b, node->inputs[0], PLAIN);
-    char *weight = weld_onnx_get(b, node->inputs[1], PLAIN);
-    bool biased = node->input_count > 2 && node->inputs[2];
-    char *bias = biased ? weld_onnx_get(b, node->inputs[2], PLAIN) : NULL, *y;
-    if (node->inputs[0]->shape.rank == 2) {
-        weld_onnx_attribute transposed[] = {weld_onnx_integer("transB", 1), {0}};
-        y = weld_onnx_node(b, biased ? "Gemm-7" : "Gemm-11", biased ? 3 : 2,
-                           (char *[]){x, weight, bias}, transposed);
-    } else {
-        weld_onnx_attribute order[] = {weld_onnx_integers("perm", 1, 0), {0}};
-        y = apply2(b, "MatMul-1", x, weld_onnx_node(b, "Transpose-1", 1, &weight, order));
-        y = biased ? apply2(b, "Add-7", y, bias) : y;
+/* All of its factors are said, as they are not where they are usual: ONNX Runtime makes no integer
+ * product of others. */
+static char *gemm(weld_onnx_builder *b, const weld_node *node, char *x) {
+    const bool biased = node->input_count > 2 && node->inputs[2];
+    const bool integer = weld_onnx_is_integer(b, node);
+    char *in[] = {x, weld_onnx_get(b, node->inputs[1], PLAIN),
+                  biased ? weld_onnx_get(b, node->inputs[2], PLAIN) : NULL};
+    weld_onnx_attribute attributes[] = {
+        weld_onnx_integer("transB", 1), weld_onnx_real("alpha", 1), weld_onnx_real("beta", 1), {0}};
+    attributes[1].name = integer ? attributes[1].name : NULL;
+    return weld_onnx_node(b, biased ? "Gemm-7" : "Gemm-11", biased ? 3 : 2, in, attributes);
+}
+
+/* Of more dimensions than a matrix: integers as one, since the bias must be part of the product;
+ * floats as they are. */
+static char *product_of_rows(weld_onnx_builder *b, const weld_node *node, char *x) {
+    const weld_value *from = node->inputs[0], *to = node->outputs[0];
+    if (weld_onnx_is_integer(b, node) && !b->any_size) {
+        weld_shape rows = to->shape;
+        rows.dim[0] = -1;
+        x = apply2(b, "Reshape-5", x,
+                   weld_onnx_list(b, (int64_t[]){-1, from->shape.dim[from->shape.rank - 1]}, 2));
+        x = gemm(b, node, weld_onnx_coded(b, from, x));
+        return apply2(b, "Reshape-5", weld_onnx_coded(b, to, x),
+                      weld_onnx_list(b, rows.dim, rows.rank));
     }
-    weld_onnx_set(b, node->outputs[0], PLAIN, y);
+    char *weight = weld_onnx_get(b, node->inputs[1], PLAIN);
+    weld_onnx_attribute order[] = {weld_onnx_integers("perm", 1, 0), {0}};
+    char *y = apply2(b, "MatMul-1", x, weld_onnx_node(b, "Transpose-1", 1, &weight, order));
+    const bool biased = node->input_count > 2 && node->inputs[2];
+    return biased ? apply2(b, "Add-7", y, weld_onnx_get(b, node->inputs[2], PLAIN)) : y;
+}
+
+/* Gemm takes matrices alone. */
+static void linear(weld_onnx_builder *b, const weld_node *node) {
+    char *x = first_input(b, node, PLAIN);
+    weld_onnx_set(b, node->outputs[0], PLAIN,
+                  node->inputs[0]->shape.rank == 2 ? gemm(b, node, x)
+                                                   : product_of_rows(b, node, x));
 }
 
 /* Before 13 all from the axis on was taken together, which is the same for the last. */
@@ -410,6 +441,7 @@ static void spell(weld_onnx_builder *b, const weld_node *node) {
     }
     b->node = node;
     b->scope = scope_of(b, node);
+    weld_onnx_code_product(b, node);
     if (b->status == WELD_OK) {
         found->spell(b, node);
     }
@@ -418,9 +450,11 @@ static void spell(weld_onnx_builder *b, const weld_node *node) {
 void weld_onnx_spell_graph(weld_onnx_builder *b) {
     const weld_graph *g = b->graph;
     bool *needed = weld_onnx_alloc(b, g->value_count, sizeof *needed);
+    b->node = g->node_count ? g->nodes[0] : NULL;
     for (size_t i = 0; i < g->value_count && b->status == WELD_OK; i++) {
         if (g->values[i]->kind == WELD_VALUE_INPUT) {
-            b->values[i].names[FIRST] = weld_onnx_text(b, "%s", b->input);
+            b->values[i].names[FIRST] =
+                weld_onnx_coded(b, g->values[i], weld_onnx_text(b, "%s", b->input));
         }
     }
     if (needed) {

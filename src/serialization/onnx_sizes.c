@@ -63,11 +63,13 @@ static void compare(const weld_onnx_builder *b, weld_onnx_builder *other) {
     }
 }
 
-weld_status weld_onnx_check_size(weld_onnx_builder *b, const weld_graph *other,
-                                 const weld_onnx_options *options) {
+weld_status weld_onnx_check_size(weld_onnx_builder *b, size_t i, const weld_onnx_options *options) {
+    const weld_graph *other = options->others[i];
+    weld_onnx_options own = *options;
+    own.codes = options->codes ? &options->other_codes[i] : NULL;
     weld_onnx_builder second;
     weld_status status =
-        weld_onnx_builder_start(&second, other, b->weights, options, b->where, b->err);
+        weld_onnx_builder_start(&second, other, b->weights, &own, b->where, b->err);
     if (!status) {
         weld_onnx_spell_graph(&second);
         compare(b, &second);

@@ -140,6 +140,27 @@ START_TEST(codes_without_meaning_are_refused) {
 }
 END_TEST
 
+START_TEST(what_could_not_be_rounded_is_refused) {
+    made m = make();
+    const weld_op *const ops[] = {&weld_op_global_avg_pool, &weld_op_channel_scale, &weld_op_add};
+    for (size_t i = 0; i < sizeof ops / sizeof *ops; i++) {
+        const weld_node *const *node = (const weld_node *const *)m.file.graph->nodes;
+        while ((*node)->op != ops[i]) {
+            node++;
+        }
+        json_t *json = read_quantization(&m), *values = json_object_get(json, "values"), *value;
+        size_t k;
+        json_array_foreach(values, k, value) {
+            if (json_integer_value(json_object_get(value, "value")) == (*node)->outputs[0]->id) {
+                json_object_set_new(value, "scale", json_real(1e-30));
+            }
+        }
+        refuse_json(&m, json, "is too small");
+    }
+    unmake(&m);
+}
+END_TEST
+
 START_TEST(values_that_are_missing_twice_there_or_in_disorder_are_refused) {
     made m = make();
     json_t *json = read_quantization(&m), *values = json_object_get(json, "values");
@@ -278,7 +299,8 @@ START_TEST(failing_allocations_are_errors_and_nothing_more) {
 END_TEST
 
 RUN_SUITE("serialization/int8_file", what_was_written_comes_back,
-          weights_take_a_quarter_of_the_memory, codes_without_meaning_are_refused,
+          weights_take_a_quarter_of_the_memory, what_could_not_be_rounded_is_refused,
+          codes_without_meaning_are_refused,
           values_that_are_missing_twice_there_or_in_disorder_are_refused,
           layers_that_do_not_exist_and_other_arithmetic_are_refused,
           integers_without_meaning_are_refused, tensors_of_other_types_and_sizes_are_refused,

@@ -142,8 +142,9 @@ static product product_of(const weld_run *run) {
     p.by_channel = g->path == WELD_CONV2D_CHANNEL_WISE || g->path == WELD_CONV2D_DEPTHWISE;
     p.chunks = g->out_group / CHUNK_COLUMNS > 1 ? g->out_group / CHUNK_COLUMNS : 1;
     lay_out(&p, run->int8);
-    if (p.by_channel) {
-        p.blocks = weld_conv2d_bands(g, g->window.oh, g->window.ow);
+    if (p.by_channel) { /* codes do not depend on bands: one thread takes an image at once */
+        p.blocks = run->threads > 1 ? weld_conv2d_bands(g, g->window.oh, g->window.ow)
+                                    : weld_split_make(g->window.oh, g->window.oh, 1, 1);
     } else if (g->path == WELD_CONV2D_PATCHES) {
         p.blocks = weld_conv2d_position_blocks(g);
         p.patch_bytes = weld_round_up((size_t)(weld_split_largest(p.blocks) * g->patch), 64);

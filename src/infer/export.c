@@ -189,12 +189,10 @@ weld_status weld_model_export_on(const weld_model *m, const weld_model_data *dat
     weld_verification v = {.original = m, .data = data, .threads = options->threads};
     weld_export_report made = {.bytes = 0};
     weld_status status = check_options(m, path, options, &format, &naming, err);
-    if (!status &&
-        weld_model_expect_floats(m,
-                                 format == SAFETENSORS ? "a safetensors file holds floats: --float "
-                                                         "writes what its integers stand for"
-                                                       : "it cannot be written as ONNX yet",
-                                 err)) {
+    if (!status && format == SAFETENSORS &&
+        weld_model_expect_floats(
+            m, "a safetensors file holds floats: --float writes what its integers stand for",
+            err)) {
         status = weld_fail_context(err, WELD_ERROR_ARGUMENT, "%s", path);
     }
     if (!status && options->form == WELD_EXPORT_MERGED && !weld_model_is_merged(m)) {

@@ -9,12 +9,17 @@
 #include "infer/export.h"
 #include "infer/model.h"
 #include "infer/stages.h"
+#include "passes/quantize.h"
 #include "serialization/model_metadata.h"
 #include "serialization/onnx.h"
+#include "serialization/quantization_text.h"
 
 /* Height and width beside the model's own at which the file must be the same: even and odd, smaller
  * and larger, of other proportions. */
 enum { OTHERS = 3 };
+
+/* Of a network of integers, where nobody asks for another: GELU is an operator there. */
+enum { INTEGERS_OPSET = 20 };
 
 static void other_size(const weld_model *m, int i, int64_t size[2]) {
     const weld_preprocessing *p = &m->file.preprocessing;
@@ -36,12 +41,54 @@ typedef struct form {
     weld_onnx_ending ending;
 } form;
 
+/* A part of the network; of integers with its codes. */
+typedef struct part {
+    weld_graph *graph;
+    weld_quantization codes;
+} part;
+
 typedef struct cut {
-    const weld_model_config *config;
+    const weld_model *model;
     const weld_export_options *options;
     const weld_file_layout *layout;
     int64_t height, width;
+    weld_quantization codes; /* of what was cut last */
 } cut;
+
+/* The codes of `copy`, which is a part of g, which has those of `of`. Frees `of`. */
+static weld_status follow(weld_quantization *of, const weld_graph *g, const weld_graph *copy,
+                          weld_error *err) {
+    weld_quantization made;
+    const weld_status status = weld_quantization_follow(of, g, copy, &made, err);
+    weld_quantization_free(of);
+    if (!status) {
+        *of = made;
+    }
+    return status;
+}
+
+/* g has been given more nodes, which are floats. */
+static weld_status extend(weld_quantization *q, const weld_graph *g, weld_error *err) {
+    weld_quantization longer;
+    WELD_TRY(weld_quantization_create(g, &longer, err));
+    memcpy(longer.codes, q->codes, q->value_count * sizeof *q->codes);
+    memcpy(longer.float_nodes, q->float_nodes, q->node_count * sizeof *q->float_nodes);
+    weld_quantization_free(q);
+    *q = longer;
+    return WELD_OK;
+}
+
+/* c->codes become those of g, which is the model's graph or the same built anew. */
+static weld_status take_codes(cut *c, const weld_graph *g, weld_error *err) {
+    const weld_quantization *q = c->model->file.quantization;
+    weld_quantization_free(&c->codes);
+    return q ? weld_quantization_follow(q, c->model->graph, g, &c->codes, err) : WELD_OK;
+}
+
+static weld_status pass_codes(cut *c, const weld_graph *g, const weld_graph *copy,
+                              weld_error *err) {
+    return c->model->file.quantization ? follow(&c->codes, g, copy, err) : WELD_OK;
+}
 
 static bool is_among(int stride, const int *strides, int count) {
     bool found = false;
@@ -71,12 +118,12 @@ static weld_status check_strides(const weld_export_options *o, const weld_stage_
     return WELD_OK;
 }
 
-static weld_status cut_maps(const weld_graph *g, const cut *c, weld_graph **out, weld_error *err) {
+static weld_status cut_maps(const weld_graph *g, cut *c, weld_graph **out, weld_error *err) {
     weld_stage_map maps[WELD_MAX_STAGES];
     weld_named_value values[WELD_MAX_STAGES];
     char names[WELD_MAX_STAGES][16];
     size_t found, count = 0;
-    WELD_TRY(weld_stage_maps_find(g, c->config, maps, &found, err));
+    WELD_TRY(weld_stage_maps_find(g, &c->model->file.config, maps, &found, err));
     WELD_TRY(check_strides(c->options, maps, found, err));
     for (size_t i = 0; i < found; i++) {
         if (!c->options->stride_count ||
@@ -89,28 +136,46 @@ static weld_status cut_maps(const weld_graph *g, const cut *c, weld_graph **out,
     return weld_graph_cut(g, WELD_SHAPE(1, c->height, c->width, 3), values, count, out, err);
 }
 
-static weld_status cut_layout(const weld_graph *g, const cut *c, weld_graph **out,
-                              weld_error *err) {
+static weld_status cut_layout(const weld_graph *g, cut *c, weld_graph **out, weld_error *err) {
     const weld_shape images = WELD_SHAPE(1, c->height, c->width, 3);
     weld_named_value values[WELD_OUTPUTS_MAX];
     weld_graph *own;
     size_t count;
     WELD_TRY(weld_graph_cut(g, images, g->outputs, g->output_count, &own, err));
-    weld_status status = c->layout->build(own, values, &count, err);
+    weld_status status = pass_codes(c, g, own, err);
+    status = status ? status : c->layout->build(own, values, &count, err);
     status = status ? status : weld_graph_status(own, err);
+    status = status ? status : c->model->file.quantization ? extend(&c->codes, own, err) : WELD_OK;
     status = status ? status : weld_graph_cut(own, images, values, count, out, err);
+    if (!status) {
+        status = pass_codes(c, own, *out, err);
+    }
     weld_graph_free(own);
     return status;
+}
+
+static weld_status cut_as_asked(const weld_graph *g, cut *c, weld_graph **out, weld_error *err) {
+    *out = NULL;
+    WELD_TRY(take_codes(c, g, err));
+    if (c->layout && !c->options->features) {
+        return cut_layout(g, c, out, err);
+    }
+    WELD_TRY(c->options->features ? cut_maps(g, c, out, err)
+                                  : weld_graph_cut(g, WELD_SHAPE(1, c->height, c->width, 3),
+                                                   g->outputs, g->output_count, out, err));
+    return pass_codes(c, g, *out, err);
 }
 
 /* A weld_model_part. Sizes that a reshape says may come to images of another batch. */
 static weld_status cut_outputs(const weld_graph *g, void *context, weld_graph **out,
                                weld_error *err) {
-    const cut *c = context;
-    WELD_TRY(c->options->features ? cut_maps(g, c, out, err)
-             : c->layout          ? cut_layout(g, c, out, err)
-                         : weld_graph_cut(g, WELD_SHAPE(1, c->height, c->width, 3), g->outputs,
-                                          g->output_count, out, err));
+    cut *c = context;
+    const weld_status made = cut_as_asked(g, c, out, err);
+    if (made) {
+        weld_graph_free(*out);
+        *out = NULL;
+        return made;
+    }
     for (size_t i = 0; i < (*out)->output_count; i++) {
         const weld_shape *shape = &(*out)->outputs[i].value->shape;
         if (shape->rank < 1 || shape->dim[0] != 1) {
@@ -126,16 +191,23 @@ static weld_status cut_outputs(const weld_graph *g, void *context, weld_graph **
     return WELD_OK;
 }
 
-static weld_status cut_graph(const weld_model *m, const weld_export_options *o,
-                             const weld_file_layout *layout, int64_t height, int64_t width,
-                             weld_graph **out, weld_error *err) {
-    cut c = {&m->file.config, o, layout, height, width};
-    return weld_model_cut(m, height, width, cut_outputs, &c, out, err);
+static weld_status cut_part(const weld_model *m, const weld_export_options *o,
+                            const weld_file_layout *layout, int64_t height, int64_t width,
+                            part *out, weld_error *err) {
+    cut c = {.model = m, .options = o, .layout = layout, .height = height, .width = width};
+    const weld_status status = weld_model_cut(m, height, width, cut_outputs, &c, &out->graph, err);
+    out->codes = c.codes;
+    return status;
 }
 
-/* others: as many as are needed, the rest is NULL; to be freed after errors too. */
+static void free_part(part *p) {
+    weld_graph_free(p->graph);
+    weld_quantization_free(&p->codes);
+}
+
+/* others: as many as are needed, the rest is zero; to be freed after errors too. */
 static weld_status cut_others(const weld_model *m, const weld_export_options *o,
-                              const weld_file_layout *layout, weld_graph *others[OTHERS],
+                              const weld_file_layout *layout, part others[OTHERS],
                               weld_error *err) {
     const weld_preprocessing *p = &m->file.preprocessing;
     if (o->any_size && weld_family_of(&m->file.config)->position_grids) {
@@ -147,7 +219,7 @@ static weld_status cut_others(const weld_model *m, const weld_export_options *o,
     for (int i = 0; i < OTHERS && o->any_size; i++) {
         int64_t size[2];
         other_size(m, i, size);
-        weld_status status = cut_graph(m, o, layout, size[0], size[1], &others[i], err);
+        weld_status status = cut_part(m, o, layout, size[0], size[1], &others[i], err);
         if (status) {
             return weld_fail_context(err, status, "height and width cannot be left open");
         }
@@ -192,7 +264,7 @@ static void report_output(const char *name, const weld_shape *shape, const weld_
     weld_append(text, size, "]");
 }
 
-static void report_graph(const weld_graph *g, weld_graph *const others[OTHERS],
+static void report_graph(const weld_graph *g, const part others[OTHERS],
                          const weld_export_options *o, const form *f, weld_export_report *report) {
     report->counts = weld_graph_counts(g);
     if (f->ending.name) {
@@ -201,34 +273,57 @@ static void report_graph(const weld_graph *g, weld_graph *const others[OTHERS],
     }
     for (size_t i = 0; i < g->output_count; i++) {
         report_output(g->outputs[i].name, &g->outputs[i].value->shape,
-                      others[0] ? &others[0]->outputs[i].value->shape : NULL, o->batch, report);
+                      others[0].graph ? &others[0].graph->outputs[i].value->shape : NULL, o->batch,
+                      report);
     }
 }
 
-static weld_status write_graphs(const weld_model *m, const char *path, const weld_graph *g,
-                                weld_graph *const others[OTHERS], const weld_export_options *o,
-                                const form *f, weld_export_report *report, weld_error *err) {
+/* Metadata of any file, and of this one. */
+static weld_status make_metadata(const weld_model *m, const form *f, weld_metadata *out,
+                                 weld_error *err) {
+    char *text = NULL;
+    weld_status status = f->request.layout
+                             ? weld_model_task(m)->file_metadata(&m->file, &f->request, out, err)
+                             : WELD_OK;
+    if (!status && m->file.quantization) {
+        status = weld_quantization_to_text(m->graph, m->file.quantization, &text, err);
+        status = status ? status : weld_metadata_add(out, WELD_METADATA_QUANTIZATION, text, err);
+    }
+    return status;
+}
+
+static weld_status write_parts(const weld_model *m, const char *path, const part *p,
+                               const part others[OTHERS], const weld_export_options *o,
+                               const form *f, weld_export_report *report, weld_error *err) {
     const weld_file_layout *layout = f->request.layout;
+    const bool integers = m->file.quantization != NULL;
+    weld_graph *graphs[OTHERS];
+    weld_quantization codes[OTHERS];
     weld_metadata metadata;
     weld_onnx_versions versions = {0};
+    for (int i = 0; i < OTHERS; i++) {
+        graphs[i] = others[i].graph;
+        codes[i] = others[i].codes;
+    }
     WELD_TRY(weld_metadata_create(&m->file, &metadata, err));
     const weld_onnx_options options = {.batch = o->batch,
-                                       .opset = o->opset,
-                                       .others = others,
+                                       .opset = o->opset || !integers ? o->opset : INTEGERS_OPSET,
+                                       .others = graphs,
                                        .other_count = o->any_size ? OTHERS : 0,
                                        .input = layout ? layout->input : NULL,
                                        .ending = f->ending.spell ? &f->ending : NULL,
+                                       .codes = integers ? &p->codes : NULL,
+                                       .other_codes = codes,
                                        .name = m->file.config.name,
                                        .metadata = &metadata};
-    weld_status status =
-        layout ? weld_model_task(m)->file_metadata(&m->file, &f->request, &metadata, err) : WELD_OK;
+    weld_status status = make_metadata(m, f, &metadata, err);
     status = status ? weld_fail_context(err, status, "%s", path)
-                    : weld_onnx_write(path, g, m->file.weights, &options, &versions, err);
+                    : weld_onnx_write(path, p->graph, m->file.weights, &options, &versions, err);
     weld_metadata_free(&metadata);
     if (!status) {
         report->opset = versions.opset;
         report->ir_version = versions.ir;
-        report_graph(g, others, o, f, report);
+        report_graph(p->graph, others, o, f, report);
     }
     return status;
 }
@@ -265,19 +360,19 @@ weld_status weld_export_onnx(const weld_model *m, const char *path,
                              const weld_export_options *options, weld_verification *v,
                              weld_export_report *report, weld_error *err) {
     const weld_preprocessing *p = &m->file.preprocessing;
-    weld_graph *graph = NULL, *others[OTHERS] = {NULL};
+    part whole = {0}, others[OTHERS] = {{0}};
     form f;
     weld_status status = options->features ? check_features(m, v->data, err) : WELD_OK;
     status = status ? status : read_form(m, options, &f, err);
     const weld_file_layout *layout = status ? NULL : f.request.layout;
-    status = status ? status : cut_graph(m, options, layout, p->height, p->width, &graph, err);
+    status = status ? status : cut_part(m, options, layout, p->height, p->width, &whole, err);
     status = status ? status : cut_others(m, options, layout, others, err);
     status = status ? weld_fail_context(err, status, "%s", path)
                     : verify_merged(v, m, options->features, err);
-    status = status ? status : write_graphs(m, path, graph, others, options, &f, report, err);
-    weld_graph_free(graph);
+    status = status ? status : write_parts(m, path, &whole, others, options, &f, report, err);
+    free_part(&whole);
     for (int i = 0; i < OTHERS; i++) {
-        weld_graph_free(others[i]);
+        free_part(&others[i]);
     }
     return status;
 }

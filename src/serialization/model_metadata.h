@@ -8,6 +8,7 @@
  *   weld.class_names    JSON: list of names; absent: unknown
  *   weld.summary        JSON: of the training; absent: unknown
  *   weld.temperature    a number, by which logits are divided for probabilities; absent: 1
+ *   weld.quantization   JSON (quantization_text.h): of an ONNX file of a network of integers
  *   weld.graph          JSON (graph_text.h): of a network that a program built itself, beside
  *                       tensors that are all there is else
  *
@@ -26,6 +27,7 @@
 #define WELD_METADATA_CLASS_NAMES "weld.class_names"
 #define WELD_METADATA_SUMMARY "weld.summary"
 #define WELD_METADATA_TEMPERATURE "weld.temperature"
+#define WELD_METADATA_QUANTIZATION "weld.quantization"
 #define WELD_METADATA_GRAPH "weld.graph"
 
 #define WELD_FORM_TRAINING "training"

@@ -2,8 +2,9 @@
 # ONNX files of integer networks: ONNX Runtime gives weld's bits, and makes integers of all that weld does;
 # the checker of Debian's python3-onnx accepts them. Either is skipped where it is not installed; on
 # processors without VNNI ONNX Runtime's sums saturate, so that nothing is compared there.
-# Arguments: the program, write_integers, a folder that may have node_modules/onnxruntime-node.
+# Arguments: the program, write_integers, a folder that may have node_modules/onnxruntime-node, make_photos.
 here=$(cd "$(dirname "$0")" && pwd)
+MAKE_PHOTOS=$(realpath "$4")
 . "$here/onnx.sh"
 
 if [ -z "$no_runtime" ] && ! grep -qs vnni /proc/cpuinfo; then
@@ -39,4 +40,29 @@ while read -r network convolutions products; do
         esac
     done
 done < networks
+
+# By the program: a network of PyTorch's, quantised on photos, for any batch.
+"$MAKE_PHOTOS" photos 1 20 32
+network=$FIXTURES/current.pth images=$FIXTURES/images.npy
+works "quantize" "$WELD" quantize "$network" --size 32 --data photos/* -o int8.h5
+works "export" "$WELD" export int8.h5 -o int8.onnx
+prints "the operator set is that of GELU" "^opset +20"
+works "run" "$WELD" run int8.h5 --input "$images" --output int8.npy
+works "export for older readers" "$WELD" export int8.h5 --opset 15 --batch 2 -o old.onnx
+checks "the checker accepts it" old.onnx
+for file in int8 old; do
+    if [ -n "$no_runtime" ]; then
+        skip "logits are weld run's, to the bit ($file)" "$no_runtime"
+    else
+        works "logits are weld run's, to the bit ($file)" node "$here/run_integers.js" $file.onnx \
+            "$images" - - logits=int8.npy
+    fi
+done
+says_codes() {
+    grep -aq 'weld.quantization' int8.onnx && grep -aq '"arithmetic":"weld-int8-1"' int8.onnx
+}
+holds "the codes are in the metadata" says_codes
+works "export maps" "$WELD" export int8.h5 --features --size dynamic -o maps.onnx
+refuses "a set without integers by channel is refused" "opset 13 suffices" "$WELD" export int8.h5 \
+    --opset 12 -o none.onnx
 finish

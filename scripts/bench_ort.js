@@ -1,8 +1,8 @@
 // Time ONNX Runtime on a file with fixed shapes.
-//     node scripts/bench_ort.js FILE.onnx [--threads N] [--steps N]
+//     node scripts/bench_ort.js FILE.onnx [--threads N] [--steps N] [--int8]
 // Needs onnxruntime-node (scripts/install_onnxruntime), found by NODE_PATH. Prints one JSON object
 // with the names of `weld bench --json`, and the mean beside the median; both are of the runs after
-// three that warm up.
+// three that warm up. --int8 says what the file is of.
 const ort = require('onnxruntime-node');
 const { version } = require('onnxruntime-node/package.json');
 
@@ -25,7 +25,7 @@ async function main(file, threads, steps) {
   const mean = times.reduce((a, b) => a + b) / steps;
   const median = times.sort((a, b) => a - b)[steps >> 1];
   console.log(JSON.stringify({
-    who: `ONNX Runtime ${version}`, batch: shape[0], threads, milliseconds: median,
+    who: `ONNX Runtime ${version}${process.argv.includes('--int8') ? ' int8' : ''}`, batch: shape[0], threads, milliseconds: median,
     mean_milliseconds: mean, images_per_second: shape[0] * 1e3 / median,
     peak_bytes: process.resourceUsage().maxRSS * 1024,
   }));

@@ -8,12 +8,15 @@ import argparse
 import json
 import os
 import pathlib
+import random
 import re
 import statistics
+import struct
 import subprocess
 import sys
 import tempfile
 import time
+import zlib
 
 SCRIPTS = pathlib.Path(__file__).resolve().parent
 PHOTO = SCRIPTS.parent / "tests/fixtures/images/baseline_420.jpg"
@@ -123,13 +126,16 @@ class Network:
             commands += [c + ["--precision", "bf16"] for c in commands]
         return Contender(*commands)
 
+    def ort(self, onnx, *more):
+        """ONNX Runtime, Python's where it is installed, else node's."""
+        return [*([self.a.python, SCRIPTS / "bench_ort.py"] if self.has("onnxruntime")
+                  else ["node", SCRIPTS / "bench_ort.js"]), onnx, *more]
+
     def runtimes(self, onnx, threads, batch, precision):
-        """ONNX Runtime, Python's where it is installed, else node's; OpenVINO and ncnn where they
-        are, in fp32 and where weld computes in bf16, in that too."""
+        """ONNX Runtime; OpenVINO and ncnn where they are, in fp32 and where weld computes in bf16, in
+        that too."""
         more = ["--threads", threads, "--steps", self.steps(batch)]
-        ort = ([self.a.python, SCRIPTS / "bench_ort.py"] if self.has("onnxruntime")
-               else ["node", SCRIPTS / "bench_ort.js"])
-        commands = [[*ort, onnx, *more]]
+        commands = [self.ort(onnx, *more)]
         precisions = [["--precision", p] for p in sorted({"fp32", precision})]
         if self.has("openvino"):
             openvino = [self.a.python, SCRIPTS / "bench_openvino.py", onnx, *more]
@@ -140,6 +146,22 @@ class Network:
             commands += [[self.a.python, SCRIPTS / "bench_ncnn.py", onnx, *single, *p]
                          for p in precisions]
         return Contender(*commands)
+
+    def int8_runtimes(self, threads, batch):
+        """ONNX Runtime on weld's file of integers; OpenVINO on that, and on what NNCF makes of the
+        float one, with the rest in fp32 or bf16. ncnn has no program in its package that quantises."""
+        _, onnx = self.quantized(batch)
+        more = ["--threads", threads, "--steps", self.steps(batch), "--int8"]
+        yield Contender(self.ort(onnx, *more))
+        if self.has("openvino"):
+            script = [self.a.python, SCRIPTS / "bench_openvino.py"]
+            files = [onnx]
+            if self.has("nncf"):
+                files.append(self.folder / f"nncf_batch{batch}.xml")
+                if not files[1].exists():
+                    run([*script, self.merged(batch)[1], "--quantize", files[1]])
+            commands = [[*script, file, *more] for file in files]
+            yield Contender(*(c + ["--precision", p] for c in commands for p in ("fp32", "bf16")))
 
     def has(self, module):
         """True where Python has MODULE."""
@@ -172,7 +194,32 @@ class Network:
             run([self.a.weld, "export", weld, "--batch", batch, "-o", onnx])
         return weld, onnx
 
+    def quantized(self, batch):
+        """Of integers: weld's file and ONNX. They are calibrated on noise: what it says is not asked."""
+        weld, onnx = self.folder / "int8.h5", self.folder / f"int8_batch{batch}.onnx"
+        photos = self.folder / "noise"
+        if not weld.exists():
+            photos.mkdir()
+            for i in range(32):
+                write_noise(photos / f"{i}.png", self.size, i)
+            run([self.a.weld, "quantize", self.merged(1)[0], "--data", photos, "-o", weld])
+        if not onnx.exists():
+            run([self.a.weld, "export", weld, "--batch", batch, "-o", onnx])
+        return weld, onnx
+
+    def int8(self, table, batch, threads):
+        """A row for each peer."""
+        weld, _ = self.quantized(batch)
+        for peer in self.int8_runtimes(threads, batch):
+            command = [self.a.weld, "bench", weld, "--json", "--batch", batch, "--threads", threads,
+                       "--steps", self.steps(batch)]
+            table.row(self.text, f"inference int8, batch {batch}, {threads} threads", batch,
+                      Contender(command), peer)
+
     def inference(self, table, batch, threads, precision):
+        if precision == "int8":
+            self.int8(table, batch, threads)
+            return
         weld, onnx = self.merged(batch)
         table.row(self.text, f"inference {precision}, batch {batch}, {threads} threads", batch,
                   self.weld(weld, batch, threads, precision),
@@ -187,6 +234,20 @@ class Network:
             run([self.a.weld, "predict", weld, PHOTO])
             times.append(1e3 * (time.perf_counter() - start))
         return statistics.median(times)
+
+
+def write_noise(path, size, seed):
+    """A PNG of colours at random."""
+    pixels = random.Random(seed).randbytes(3 * size * size)
+    rows = b"".join(b"\0" + pixels[i:i + 3 * size] for i in range(0, len(pixels), 3 * size))
+
+    def chunk(kind, data):
+        return (struct.pack(">I", len(data)) + kind + data +
+                struct.pack(">I", zlib.crc32(kind + data)))
+
+    header = struct.pack(">2I5B", size, size, 8, 2, 0, 0, 0)
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) +
+                     chunk(b"IDAT", zlib.compress(rows, 1)) + chunk(b"IEND", b""))
 
 
 def run(command):
@@ -217,7 +278,8 @@ def options():
                    metavar="WORK,...", help="of train, inference, predict (all)")
     p.add_argument("--precisions", type=words, default=["fp32", "bf16"], metavar="P,...",
                    help="weld's; PyTorch trains and OpenVINO and ncnn compute in the faster of "
-                        "fp32 and this, ONNX Runtime in fp32 (fp32,bf16)")
+                        "fp32 and this, ONNX Runtime in fp32; int8: inference alone, beside ONNX "
+                        "Runtime's and OpenVINO's (fp32,bf16)")
     p.add_argument("--batch", type=int, default=32, metavar="N",
                    help="of training and of inference beside 1 (32)")
     p.add_argument("--threads", type=numbers, metavar="N,...", default=sorted({1, cpus}),
@@ -233,7 +295,7 @@ def options():
 
 def measure_network(a, network, table):
     if "train" in a.works:
-        for precision in a.precisions:
+        for precision in (p for p in a.precisions if p != "int8"):
             for threads in a.threads if a.scaling else a.threads[-1:]:
                 network.train(table, threads, precision)
     if "inference" in a.works:

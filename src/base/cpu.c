@@ -88,6 +88,7 @@ unsigned weld_cpu_features(void) {
     features |= WELD_CPU_NEON; /* it is part of the architecture */
 #if defined(__linux__)
     features |= getauxval(AT_HWCAP2) & HWCAP2_BF16 ? WELD_CPU_NEON_BF16 : 0;
+    features |= getauxval(AT_HWCAP2) & HWCAP2_I8MM ? WELD_CPU_NEON_I8MM : 0;
 #endif
 #endif
     return features;

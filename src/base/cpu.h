@@ -14,7 +14,8 @@ enum {
     WELD_CPU_AMX_INT8 = 1 << 9,    /* comes with AMX_BF16, AVX512_VNNI and _VBMI */
     /* Of 64-bit ARM. */
     WELD_CPU_NEON = 1 << 4,
-    WELD_CPU_NEON_BF16 = 1 << 5
+    WELD_CPU_NEON_BF16 = 1 << 5,
+    WELD_CPU_NEON_I8MM = 1 << 10
 };
 
 /* Those that both the processor and the operating system support. It asks the system for this

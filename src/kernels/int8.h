@@ -43,7 +43,8 @@ typedef struct weld_int8_finish {
 } weld_int8_finish;
 
 typedef struct weld_int8_kernels {
-    const char *name; /* "ref", "avx2", "avxvnni", "avx512", "avx512vnni", "amx"; "neon" */
+    const char
+        *name; /* "ref", "avx2", "avxvnni", "avx512", "avx512vnni", "amx"; "neon", "neoni8mm" */
 
     /* --- matrix products, row-major, leading dimensions in elements ----------------------------
      */
@@ -139,5 +140,8 @@ const weld_int8_kernels *weld_int8_kernels_avx512(void);
 const weld_int8_kernels *weld_int8_kernels_avx512vnni(void);
 const weld_int8_kernels *weld_int8_kernels_avx512vnni_vbmi(void); /* with faster tables */
 const weld_int8_kernels *weld_int8_kernels_amx(void); /* that, with products in AMX tiles */
+/* Built for 64-bit ARM alone. */
+const weld_int8_kernels *weld_int8_kernels_neon(void);
+const weld_int8_kernels *weld_int8_kernels_neoni8mm(void);
 
 #endif

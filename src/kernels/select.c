@@ -49,8 +49,10 @@ static const weld_isa sets[] = {
     {"neon",
      "neon",
      WELD_CPU_NEON,
-     {[WELD_F32] = weld_kernels_neon, [WELD_BF16] = weld_kernels_bf16_neon}},
-    {"neonbf16", "neon-bf16", WELD_CPU_NEON_BF16, {[WELD_BF16] = weld_kernels_bf16_neonbf16}},
+     {[WELD_F32] = weld_kernels_neon, [WELD_BF16] = weld_kernels_bf16_neon},
+     weld_int8_kernels_neon},
+    {"neonbf16", "neon-bf16", WELD_CPU_NEON_BF16, {[WELD_BF16] = weld_kernels_bf16_neonbf16}, NULL},
+    {"neoni8mm", "neon-i8mm", WELD_CPU_NEON_I8MM, {NULL}, weld_int8_kernels_neoni8mm},
 #endif
 };
 enum { SETS = sizeof sets / sizeof *sets };

@@ -128,6 +128,14 @@ C_INLINE codes c_permute(codes x, codes index) {
     return _mm256_permutevar8x32_epi32(x, index);
 }
 
+C_INLINE codes c_join(codes low, codes high) {
+    return _mm256_inserti128_si256(low, _mm256_castsi256_si128(high), 1);
+}
+
+C_INLINE codes c_high_half(codes x) {
+    return _mm256_castsi128_si256(_mm256_extracti128_si256(x, 1));
+}
+
 C_INLINE ints i_load(const int32_t *p) {
     return _mm256_loadu_si256((const __m256i *)p);
 }

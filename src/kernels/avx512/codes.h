@@ -82,6 +82,14 @@ C_INLINE codes c_permute(codes x, codes index) {
     return _mm512_permutexvar_epi32(index, x);
 }
 
+C_INLINE codes c_join(codes low, codes high) {
+    return _mm512_inserti64x4(low, _mm512_castsi512_si256(high), 1);
+}
+
+C_INLINE codes c_high_half(codes x) {
+    return _mm512_castsi256_si512(_mm512_extracti64x4_epi64(x, 1));
+}
+
 C_INLINE ints i_load(const int32_t *p) {
     return _mm512_loadu_si512(p);
 }

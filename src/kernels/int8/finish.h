@@ -86,12 +86,50 @@ C_INLINE void finish_some(bool table, bool residual, bool whole, const finisher 
     }
 }
 
+/* The same two rows at a time, where the columns are at most two vectors: half the work. */
+C_INLINE void finish_pairs(bool table, bool residual, const finisher *s, const columns *p,
+                           const ints *sums, int64_t row, int64_t pairs, uint8_t *c, int64_t ldc) {
+    const floats scale0 = p->multiplier[0], scale1 = p->multiplier[1];
+    const floats a_scale = s->a_scale, b_scale = s->b_scale, constant = s->constant;
+    const codes zero = s->zero, compact = c_index_compact_pair(p->width);
+    const codes spread = c_index_spread_pair(p->width);
+    const int64_t count = p->count, a_ld = s->f->residual_ld;
+    const uint8_t *a = residual ? s->f->residual + row * a_ld + p->column : NULL;
+    c_table t;
+    if (table) {
+        t = s->table;
+    }
+    c += row * ldc + p->column;
+    for (int64_t i = 0; i < pairs; i++, sums += 8, c += 2 * ldc) {
+        const quad q = {{f_round(f_mul(i_to_float(sums[0]), scale0)),
+                         f_round(f_mul(i_to_float(sums[1]), scale1)),
+                         f_round(f_mul(i_to_float(sums[4]), scale0)),
+                         f_round(f_mul(i_to_float(sums[5]), scale1))}};
+        codes x = c_pack(q, zero);
+        if (table) {
+            x = c_lookup(&t, x);
+        }
+        if (residual) {
+            const codes other = c_join(c_load_first(a, count), c_load_first(a + a_ld, count));
+            x = sum_of_codes(a_scale, b_scale, constant, c_permute(other, spread), x);
+            a += 2 * a_ld;
+        }
+        x = c_permute(x, compact);
+        c_store_first(c, x, count);
+        c_store_first(c + ldc, c_high_half(x), count);
+    }
+}
+
 static void finish_rows(const finisher *s, const columns *p, const ints *sums, int64_t row,
                         int64_t rows, uint8_t *c, int64_t ldc) {
 #define FINISH(table, residual)                                                                    \
     do {                                                                                           \
         if (p->count == C_BYTES) {                                                                 \
             finish_some(table, residual, true, s, p, sums, row, rows, c, ldc);                     \
+        } else if (p->width <= 2 && rows > 1) {                                                    \
+            finish_pairs(table, residual, s, p, sums, row, rows / 2, c, ldc);                      \
+            finish_some(table, residual, false, s, p, sums + rows / 2 * 8, row + rows / 2 * 2,     \
+                        rows % 2, c, ldc);                                                         \
         } else {                                                                                   \
             finish_some(table, residual, false, s, p, sums, row, rows, c, ldc);                    \
         }                                                                                          \

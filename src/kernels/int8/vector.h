@@ -10,6 +10,7 @@
  *                     those of a come before those of b
  *   c_add_words       saturating
  *   c_permute         the fours of bytes at the places of `index`
+ *   c_join            the low half of one, then that of another; c_high_half takes the second out
  *   i_load i_store i_set i_add i_mul i_to_float, f_load f_store f_set f_mul f_add f_div f_fma f_max
  *   f_min f_round
  *   c_table, c_load_table, c_lookup, or C_SHUFFLED_TABLE and what tables of 16 take
@@ -118,6 +119,28 @@ C_INLINE codes c_index_spread(int width) {
     _Alignas(C_BYTES) static const int32_t index[4][LANES] = {
         C_EACH_LANE(C_SPREAD, 1), C_EACH_LANE(C_SPREAD, 2), C_EACH_LANE(C_SPREAD, 3),
         C_EACH_LANE(C_SPREAD, 4)};
+    return c_load((const uint8_t *)index[width - 1]);
+}
+
+/* The same of two rows of `width` vectors, 1 or 2, the second being vectors 2 and 3: one in each
+ * half.
+ */
+C_INLINE codes c_index_compact_pair(int width) {
+#define C_HALF_LANE(i) ((i) % (LANES / 2))
+#define C_COMPACT_PAIR(i, width)                                                                   \
+    C_HALF_LANE(i) / (width) < QUARTERS                                                            \
+        ? C_HALF_LANE(i) / (width)*4 + (i) / (LANES / 2) * 2 + C_HALF_LANE(i) % (width)            \
+        : 0
+    _Alignas(C_BYTES) static const int32_t index[2][LANES] = {C_EACH_LANE(C_COMPACT_PAIR, 1),
+                                                              C_EACH_LANE(C_COMPACT_PAIR, 2)};
+    return c_load((const uint8_t *)index[width - 1]);
+}
+
+C_INLINE codes c_index_spread_pair(int width) {
+#define C_SPREAD_PAIR(i, width)                                                                    \
+    (i) % 2 < (width) ? (i) % 4 / 2 * (LANES / 2) + (i) / 4 * (width) + (i) % 2 : 0
+    _Alignas(C_BYTES) static const int32_t index[2][LANES] = {C_EACH_LANE(C_SPREAD_PAIR, 1),
+                                                              C_EACH_LANE(C_SPREAD_PAIR, 2)};
     return c_load((const uint8_t *)index[width - 1]);
 }
 

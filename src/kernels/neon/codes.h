@@ -84,6 +84,14 @@ C_INLINE codes c_permute(codes x, codes index) {
     return x;
 }
 
+C_INLINE codes c_join(codes low, codes high) {
+    return vcombine_u8(vget_low_u8(low), vget_low_u8(high));
+}
+
+C_INLINE codes c_high_half(codes x) {
+    return vcombine_u8(vget_high_u8(x), vget_high_u8(x));
+}
+
 C_INLINE ints i_load(const int32_t *p) {
     return vld1q_s32(p);
 }

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/error.h"
+#include "base/locale.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "formats/file.h"
@@ -16,7 +17,7 @@ void weld_quantize_say(const weld_quantize_options *o, const char *format, ...) 
     char line[1200];
     va_list args;
     va_start(args, format);
-    vsnprintf(line, sizeof line, format, args);
+    weld_vsnprintf(line, sizeof line, format, args);
     va_end(args);
     if (o->message) {
         o->message(o->context, line);

@@ -19,7 +19,7 @@ train: {epochs: 8, batch_size: 16, seed: 3, eval_every: 1, ema_decay: null}
 EOF
 
 works "version" "$WELD" --version --verbose
-prints "version tells cpu features, kernels and threads" "^kernels: +f32 (ref|avx2|avx512|neon), bf16 (ref|avx2|avx512|avx512bf16|amx|neon|neonbf16) "
+prints "version tells cpu features, kernels and threads" "^kernels: +f32 (ref|avx2|avx512|neon), bf16 (ref|avx2|avx512|avx512bf16|amx|neon|neonbf16), int8 (ref|avx2|avxvnni|avx512|avx512vnni|amx|neon[a-z0-9]*) "
 works "models lists the variants" "$WELD" models
 prints "models tells parameters and MACs" "repvit_m0_9 +5103560 +816\.9"
 works "models lists a family" "$WELD" models mobilevit

@@ -72,9 +72,10 @@ typedef struct weld_quantize_report {
     double milliseconds_before, milliseconds_after;    /* median of batch 1 */
     weld_quantize_part parts[WELD_QUANTIZE_PARTS_MAX]; /* by their noise */
     int part_count, parts_in_all, float_parts;
-    char float_names[512];   /* "features.0, classifier", as many as there is room for */
-    const char *output_word; /* one number of the outputs, for people: "logit" */
-    char *json;              /* all of it and every part: an object */
+    char float_names[512]; /* "features.0, classifier", as many as there is room for */
+    /* For people: one number of the outputs, and what they come to: "logit", "class". */
+    const char *output_word, *answer_word;
+    char *json; /* all of it and every part: an object */
     void *reserved[8];
 } weld_quantize_report;
 

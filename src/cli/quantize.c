@@ -71,13 +71,14 @@ static void print_scores(const weld_quantize_report *r) {
 }
 
 static void print_same(const weld_quantize_report *r) {
-    char share[40], rest[64] = "", number[32];
+    char title[64], share[40], rest[64] = "", number[32];
+    snprintf(title, sizeof title, "same %s", r->answer_word);
     snprintf(share, sizeof share, "%.2f %%",
              100 * (double)r->same_answer / (double)(r->evaluated ? r->evaluated : 1));
     if (!r->labelled) {
         snprintf(rest, sizeof rest, "of %s without labels", grouped(r->evaluated, number));
     }
-    print_row("same class", "", share, rest);
+    print_row(title, "", share, rest);
 }
 
 static void print_sizes(const weld_quantize_report *r) {

@@ -145,6 +145,7 @@ void weld_quantizer_report(const weld_quantizer *q, weld_quantize_report *out) {
                                   .corrected = q->corrected,
                                   .sqnr = weld_noise_decibel(q->best_noise),
                                   .output_word = weld_model_task(q->model)->output_word,
+                                  .answer_word = weld_model_task(q->model)->answer_word,
                                   .evaluated = s->images,
                                   .labelled = s->labelled,
                                   .before = s->before,

@@ -245,6 +245,11 @@ refuses "images that are right or wrong" "^weld: --list: what networks for detec
     "$WELD" compare run/best.h5 run/best.h5 --data scenes/instances_val.json --list
 
 works "merging" "$WELD" reparam run/best.h5 -o deploy.h5 --verify scenes/instances_val.json
+works "integers" "$WELD" quantize deploy.h5 --data scenes/instances_train.json --eval scenes/instances_val.json -o int8.h5 --images 16
+prints "AP before and after" "^AP on 8 +[01]\.[0-9]{4} +[01]\.[0-9]{4} +drop -?[0-9.]+ points$"
+ap=$(sed -nE 's/^AP on 8 +[0-9.]+ +([0-9.]+) .*/\1/p' stdout)
+works "evaluating them" "$WELD" eval int8.h5 --data scenes/instances_val.json
+prints "gives the AP that was told" "AP $ap"
 works "a program" "$DETECT" deploy.h5 scenes/images/val/000000.png 0.0001
 cp stdout detected
 "$WELD" predict deploy.h5 scenes/images/val/000000.png --conf 0.0001 --csv 2> /dev/null |

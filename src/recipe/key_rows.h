@@ -36,6 +36,7 @@ typedef struct weld_recipe_rows {
     { section, rows, sizeof rows / sizeof *rows }
 
 extern const weld_recipe_rows weld_recipe_data_keys, weld_recipe_augment_keys,
-    weld_recipe_optimizer_keys, weld_recipe_schedule_keys, weld_recipe_train_keys;
+    weld_recipe_optimizer_keys, weld_recipe_schedule_keys, weld_recipe_train_keys,
+    weld_recipe_quantize_keys;
 
 #endif

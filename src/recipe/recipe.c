@@ -350,6 +350,7 @@ static weld_status parse(const char *name, const char *text, size_t size, const 
         status = status ? status : apply_all(r, &l, o, err);
         status = status ? status : weld_recipe_check(r, o, err);
         status = status ? status : weld_recipe_check_augment(r, o, err);
+        status = status ? status : weld_recipe_check_quantize(r, o, err);
         layers_free(&l, &o->keys);
     }
     if (!status) {

@@ -92,6 +92,13 @@ typedef struct weld_recipe {
         bool events;              /* for TensorBoard: events.h */
         int64_t histograms_every; /* epochs between histograms and contact sheets; 0: none */
     } train;
+    struct {
+        int64_t weights, activations; /* bits of their codes; 0: they stay as they are. Of weights
+                                       * 0: nothing is quantised */
+        int64_t images;               /* that ranges are found by */
+        double start;                 /* epochs before it */
+        double freeze_ranges;         /* share of the run after which ranges stay */
+    } quantize;
 } weld_recipe;
 
 /* By what an evaluation is better than another: the score of the weights, that of their moving
@@ -142,7 +149,8 @@ void weld_recipe_defaults(weld_recipe *r);
 typedef struct weld_recipe_start {
     const weld_model_config *model;
     const weld_preprocessing *preprocessing;
-    bool resumed; /* it is of this very run: with the same classes */
+    bool resumed;     /* it is of this very run: with the same classes */
+    const char *path; /* that --init names; NULL: none */
 } weld_recipe_start;
 
 /* Read the recipe in `path`, override keys by `set[0..set_count)`, each "section.key=VALUE" with

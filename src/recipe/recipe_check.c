@@ -116,7 +116,7 @@ static weld_status check_freeze(const weld_recipe *r, const weld_recipe_origins 
  * none. */
 static weld_status check_distillation(weld_recipe *r, const weld_recipe_origins *o,
                                       weld_error *err) {
-    const weld_distillation_recipe *d = &r->loss.distillation;
+    weld_distillation_recipe *d = &r->loss.distillation;
     const weld_key *head = weld_model_second_head_key(&r->model);
     if (!d->kind) { /* said, it turns off what else is there */
         const bool is_said = weld_recipe_was_given(o, KEY(loss.distillation.kind));
@@ -129,13 +129,16 @@ static weld_status check_distillation(weld_recipe *r, const weld_recipe_origins 
                                       "to soft or hard (or to none)",
                                       err);
     }
+    if (!d->teacher[0] && !d->cache[0] && r->quantize.weights && o->start && o->start->path) {
+        snprintf(d->teacher, sizeof d->teacher, "%s", o->start->path); /* itself, unrounded */
+    }
     if (!d->teacher[0] && !d->cache[0]) {
         return weld_recipe_fail(o, KEY(loss.distillation.teacher),
                                 "missing: give the file of a network to learn from (or "
                                 "loss.distillation.cache)",
                                 err);
     }
-    if (head && !weld_recipe_was_given(o, family_key(head))) {
+    if (head && !weld_recipe_was_given(o, family_key(head)) && !r->quantize.weights) {
         weld_model_set_second_head(&r->model, true);
     }
     return WELD_OK;

@@ -20,6 +20,10 @@ weld_status weld_recipe_check(weld_recipe *r, const weld_recipe_origins *o, weld
 /* Does the recipe, or an option, say what a key is? */
 bool weld_recipe_was_given(const weld_recipe_origins *o, size_t place);
 
+/* The section quantize, after all others; quantize_check.c. */
+weld_status weld_recipe_check_quantize(const weld_recipe *r, const weld_recipe_origins *o,
+                                       weld_error *err);
+
 /* "FILE:LINE: section.key: reason", or the option in place of the line. */
 weld_status weld_recipe_fail(const weld_recipe_origins *o, size_t place, const char *reason,
                              weld_error *err);

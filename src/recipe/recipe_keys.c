@@ -4,8 +4,8 @@
 #include "recipe/key_rows.h"
 #include "tasks/task.h"
 
-const char *const weld_recipe_sections[] = {"model",     "data",     "augment", "loss",
-                                            "optimizer", "schedule", "train",   NULL};
+const char *const weld_recipe_sections[] = {"model",    "data",  "augment",  "loss", "optimizer",
+                                            "schedule", "train", "quantize", NULL};
 
 static const weld_key model_keys[] = {
     {"name", TEXT(model.name), .manual_standard = "must be given",
@@ -48,6 +48,7 @@ static const weld_recipe_rows *const parts[] = {
     &weld_recipe_optimizer_keys,
     &weld_recipe_schedule_keys,
     &weld_recipe_train_keys,
+    &weld_recipe_quantize_keys,
 };
 
 static void add(weld_recipe_keys *out, const char *section, const weld_key *rows, size_t count,

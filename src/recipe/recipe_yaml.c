@@ -11,7 +11,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 
-#define SECTIONS_MAX 8
+#define SECTIONS_MAX 9
 #define GROUPS_MAX 4
 #define GROUP_KEYS_MAX 16
 #define VALUE_LENGTH_MAX (WELD_RECIPE_PATH_SIZE - 1)

@@ -16,6 +16,8 @@
  *   optimizer/m/NAME, optimizer/v/NAME        checkpoints only; not for frozen parameters; no v
  *                                             where the optimizer keeps one tensor (SGD)
  *   ema/parameters/NAME, ema/buffers/NAME     moving averages of all; checkpoints of runs with them
+ *   quantize/codes    f32 [n, 2]: of a run that trained for codes: by value of the merged graph,
+ *                     see passes/fake_quantize.h
  *   trainer/FIELD     scalars, i64 or f64; checkpoints only
  */
 #ifndef WELD_SERIALIZATION_MODEL_FILE_H
@@ -60,6 +62,8 @@ typedef struct weld_trainer_state {
     /* What epoch_loss is made of, as the task has it; likewise. */
     double epoch_loss_parts[WELD_LOSS_PARTS_MAX];
     double epoch_counts[WELD_COUNTS_MAX]; /* of the epoch so far; likewise */
+    /* Bits of the codes that a run trained for; 0: it did not, or activations were not rounded. */
+    int64_t quantize_weights, quantize_activations;
 } weld_trainer_state;
 
 /* How the tensors stood in a file that weld did not write. */
@@ -112,7 +116,9 @@ typedef struct weld_model_file {
     weld_weights *moment1, *moment2; /* of the optimizer, both for the same parameters: those that
                                       * are trained; NULL: not kept, or the second only: there is
                                       * none */
-    weld_weights *ema;               /* checkpoints: the moving average of `weights`; NULL: none */
+    float *codes; /* checkpoints: code_rows pairs that were trained for; NULL: none */
+    size_t code_rows;
+    weld_weights *ema; /* checkpoints: the moving average of `weights`; NULL: none */
     weld_model_origin origin;
 } weld_model_file;
 

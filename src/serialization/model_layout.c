@@ -60,6 +60,8 @@ const weld_trainer_field weld_trainer_fields[] = {
     COUNTED(1),
     COUNTED(2),
     COUNTED(3),
+    LATER(quantize_weights, WELD_STORE_I64),
+    LATER(quantize_activations, WELD_STORE_I64),
 };
 const size_t weld_trainer_field_count = sizeof weld_trainer_fields / sizeof *weld_trainer_fields;
 

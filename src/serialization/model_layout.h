@@ -26,6 +26,8 @@ extern const size_t weld_trainer_field_count;
 #define WELD_GROUP_MOMENT2 "optimizer/v"
 #define WELD_GROUP_EMA "ema/" /* before "parameters" and "buffers" */
 
+#define WELD_CODES_PATH "quantize/codes"
+
 /* "group/name" into `path`; a name of integers (passes/quantized_names.h) is its own path. */
 #define WELD_MODEL_PATH_SIZE 512
 weld_status weld_model_path(char path[WELD_MODEL_PATH_SIZE], const char *group, const char *name,

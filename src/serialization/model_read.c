@@ -1,6 +1,7 @@
 /* Reading model files; see model_file.h. */
 #include "serialization/model_file.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -280,6 +281,33 @@ static weld_status take_tensors(reading *r) {
     return status;
 }
 
+/* Pairs that are finite and not negative. */
+static bool are_codes(const float *pairs, size_t count) {
+    bool good = count > 0;
+    for (size_t i = 0; i < count; i++) {
+        good = good && isfinite(pairs[i]) && pairs[i] >= 0;
+    }
+    return good;
+}
+
+static weld_status take_codes(reading *r) {
+    const weld_store_entry *e = weld_store_find(r->store, WELD_CODES_PATH);
+    if (!e) {
+        return WELD_OK;
+    }
+    mark(r, e);
+    const bool pairs = e->type == WELD_STORE_F32 && e->shape.rank == 2 && e->shape.dim[1] == 2;
+    if (!pairs || !are_codes(e->data, e->bytes / sizeof(float))) {
+        return weld_fail(r->err, WELD_ERROR_FORMAT,
+                         "%s: " WELD_CODES_PATH ": are no scales and zeros: the file was not made "
+                         "by weld",
+                         weld_store_file(r->store));
+    }
+    r->mf->code_rows = (size_t)e->shape.dim[0];
+    r->mf->codes = weld_memdup(e->data, e->bytes);
+    return r->mf->codes ? WELD_OK : weld_fail_memory(r->err, WELD_CODES_PATH);
+}
+
 static weld_status take_trainer(reading *r) {
     const weld_shape scalar = {.rank = 0};
     for (size_t i = 0; i < weld_trainer_field_count; i++) {
@@ -325,6 +353,7 @@ static weld_status take_all(reading *r) {
                  ? weld_quantization_check(r->mf->graph, r->mf->quantization, r->mf->weights,
                                            weld_store_file(r->store), r->err)
                  : WELD_OK);
+    WELD_TRY(deploy ? WELD_OK : take_codes(r));
     WELD_TRY(deploy ? WELD_OK : take_trainer(r));
     return check_nothing_left(r);
 }
@@ -370,6 +399,7 @@ void weld_model_file_free(weld_model_file *mf) {
     weld_weights_free(mf->moment1);
     weld_weights_free(mf->moment2);
     weld_weights_free(mf->ema);
+    weld_free(mf->codes);
     weld_graph_free(mf->graph);
     if (mf->quantization) {
         weld_quantization_free(mf->quantization);

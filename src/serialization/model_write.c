@@ -169,6 +169,11 @@ static weld_status put_all(writing *w) {
         status = weld_store_put(w->store, "temperature", WELD_STORE_F64, &(weld_shape){.rank = 0},
                                 &w->mf->temperature, w->err);
     }
+    if (!status && w->mf->codes) {
+        const weld_shape shape = WELD_SHAPE((int64_t)w->mf->code_rows, 2);
+        status =
+            weld_store_put(w->store, WELD_CODES_PATH, WELD_STORE_F32, &shape, w->mf->codes, w->err);
+    }
     if (!status && w->mf->kind == WELD_MODEL_CHECKPOINT) {
         status = put_trainer(w);
     }

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "train/best.h"
+#include "train/quantization.h"
 #include "train/summary.h"
 
 static weld_status check_finite(const weld_trainer *t, weld_error *err) {
@@ -39,6 +40,7 @@ static weld_status save(weld_trainer *t, const char *path, bool to_resume, weld_
                             .recipe = t->recipe_text,
                             .summary = summary,
                             .trainer = t->state};
+    weld_trainer_note_codes(t, &file);
     if (to_resume) {
         file.moment1 = weld_optimizer_first_moments(t->step->optimizer);
         file.moment2 = weld_optimizer_second_moments(t->step->optimizer);

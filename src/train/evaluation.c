@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "graph/plan.h"
 #include "passes/precision.h"
+#include "train/quantization.h"
 #include "train/say.h"
 
 /* Evaluations of a run in bf16 are in bf16 too: they take a third of a step's time an image. */
@@ -49,10 +50,11 @@ static weld_status open_evaluator(weld_trainer *t, weld_weights *weights, weld_e
                                       .progress = go_on,
                                       .arg = t,
                                       .group = t->ranks.group};
-    return weights ? weld_evaluator_create(t->data.task, t->evaluation.graph, weights,
-                                           &t->data.recipe.data.preprocessing, t->data.val,
-                                           &options, out, err)
-                   : WELD_OK;
+    const weld_graph *g = t->quantization.graph ? t->quantization.graph : t->evaluation.graph;
+    return weights
+               ? weld_evaluator_create(t->data.task, g, weights, &t->data.recipe.data.preprocessing,
+                                       t->data.val, &options, out, err)
+               : WELD_OK;
 }
 
 weld_status weld_trainer_open_evaluators(weld_trainer *t, weld_error *err) {
@@ -61,7 +63,7 @@ weld_status weld_trainer_open_evaluators(weld_trainer *t, weld_error *err) {
     }
     WELD_TRY(weld_bad_images_create(t->data.recipe.data.max_bad, weld_dataset_count(t->data.val),
                                     &t->evaluation.bad_images, err));
-    WELD_TRY(open_evaluator(t, t->weights, &t->evaluation.evaluator, err));
+    WELD_TRY(open_evaluator(t, weld_trainer_run_weights(t), &t->evaluation.evaluator, err));
     return open_evaluator(t, t->ema, &t->evaluation.ema_evaluator, err);
 }
 

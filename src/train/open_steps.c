@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "train/batch.h"
+#include "train/quantization.h"
 
 weld_train_step_options weld_trainer_step_options(const weld_run_data *d) {
     const weld_recipe *r = &d->recipe;
@@ -19,6 +20,7 @@ weld_train_step_options weld_trainer_step_options(const weld_run_data *d) {
                                      .fuse = {.off = !r->train.fuse},
                                      .recompute = (weld_segments)r->train.recompute,
                                      .precision = (weld_precision)r->train.precision,
+                                     .quantize = weld_trainer_bits(r),
                                      .threads = d->settings->threads};
 }
 
@@ -51,8 +53,8 @@ weld_status weld_trainer_open_steps(weld_trainer *t, weld_error *err) {
     options.update_isa = t->ranks.mixed ? "ref" : NULL;
     int count;
     const weld_batch_shape *shapes = weld_loader_train_shapes(t->data.loader, &count);
-    const weld_status status =
-        weld_train_steps_create(&r->model, &options, shapes, count, t->weights, t->steps, err);
+    const weld_status status = weld_train_steps_create(&r->model, &options, shapes, count,
+                                                       weld_trainer_run_weights(t), t->steps, err);
     if (status) {
         return r->data.size_count ? weld_fail_context(err, status, "data.sizes") : status;
     }

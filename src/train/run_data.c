@@ -66,8 +66,10 @@ static weld_status read_init(weld_run_data *d, weld_error *err) {
 static weld_status read_recipe(weld_run_data *d, weld_error *err) {
     const weld_train_settings *s = d->settings;
     const weld_model_file *file = &d->start_file;
-    weld_recipe_start start = {
-        .model = &file->config, .preprocessing = &file->preprocessing, .resumed = d->resumes};
+    weld_recipe_start start = {.model = &file->config,
+                               .preprocessing = &file->preprocessing,
+                               .resumed = d->resumes,
+                               .path = s->init};
     weld_recipe_source from = {.path = s->recipe,
                                .set = s->set,
                                .set_count = s->set_count,

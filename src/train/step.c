@@ -32,8 +32,16 @@ static weld_status build_forward(const weld_model_config *config, const weld_tra
                             .drop_path = o->drop_path,
                             .dropout = o->dropout};
     weld_graph *built;
+    if (o->quantize.weights) {
+        mode = (weld_build_mode){.training = false};
+    }
     weld_status status =
         weld_model_build_as(config, mode, o->batch, o->height, o->width, o->dtype, &built, err);
+    if (!status && o->quantize.weights) {
+        status = weld_fake_quantized(built, o->quantize, out, NULL, err);
+        weld_graph_free(built);
+        return status;
+    }
     if (status || o->precision == WELD_PRECISION_FP32) {
         *out = status ? NULL : built;
         return status;

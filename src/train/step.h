@@ -17,6 +17,7 @@
 #include "data/batching.h"
 #include "models/models.h"
 #include "optimize/optimizer.h"
+#include "passes/fake_quantize.h"
 #include "passes/fuse_training.h"
 #include "tasks/loss_options.h"
 #include "train/batch_statistics.h"
@@ -34,6 +35,9 @@ typedef struct weld_train_step_options {
     weld_fuse_options fuse;  /* off: also node by node */
     weld_segments recompute; /* of which no more than their ends is kept for the backward pass */
     weld_precision precision; /* with bf16 dtype must be WELD_F32 */
+    weld_fake_bits quantize;  /* weights 0: nothing. Else the merged network is trained, rounded to
+                               * codes (fake_quantize.h), in the place of the network for training;
+                               * statistics are running ones, and nothing is dropped */
     int threads;              /* 0: all that the process may use */
     uint64_t seed;            /* of dropout, and of weights that are made anew */
     const char *isa;          /* as of weld_session_options */

@@ -4,6 +4,7 @@
 
 #include "base/threads.h"
 #include "distributed/tree.h"
+#include "infer/calibration.h"
 #include "infer/evaluate.h"
 #include "optimize/schedule.h"
 #include "train/estimate.h"
@@ -28,6 +29,17 @@ typedef struct weld_run_evaluation {
     weld_evaluation last, last_ema;            /* images 0: none yet */
     int64_t step; /* updates that had made the weights which `last` is of */
 } weld_run_evaluation;
+
+/* Of a run that trains for codes (quantization.h); graph NULL: it does not. */
+typedef struct weld_run_quantization {
+    weld_graph *graph;     /* what is evaluated: rounded, as what is trained is */
+    weld_graph *merged;    /* what ranges are found by */
+    bool *float_nodes;     /* of merged: none is */
+    weld_fake_rows rows;   /* of merged */
+    weld_weights *weights; /* the run's, in their own memory, and the table of codes */
+    weld_tensor table;     /* which is there */
+    weld_calibration *images;
+} weld_run_quantization;
 
 /* What the run leaves behind. */
 typedef struct weld_run_record {
@@ -65,6 +77,7 @@ typedef struct weld_trainer {
     int64_t updates;   /* of the whole run */
     weld_groups share; /* of an update's batches, which this process computes */
     weld_run_evaluation evaluation;
+    weld_run_quantization quantization;
     weld_run_record record;
     weld_trainer_state state;
     weld_run_clock clock;

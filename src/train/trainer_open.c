@@ -19,6 +19,7 @@
 #include "train/load_init.h"
 #include "train/open_steps.h"
 #include "train/pace.h"
+#include "train/quantization.h"
 #include "train/resume.h"
 #include "train/say.h"
 #include "train/start_ranks.h"
@@ -275,6 +276,7 @@ static weld_status follow_state(weld_trainer *t, weld_error *err) {
 }
 
 static weld_status open_runs(weld_trainer *t, weld_error *err) {
+    WELD_TRY(weld_trainer_open_quantization(t, err));
     WELD_TRY(weld_trainer_open_steps(t, err));
     WELD_TRY(weld_trainer_open_evaluators(t, err));
     if (t->data.resumes) {
@@ -347,6 +349,7 @@ static weld_status open_batches(weld_trainer *t, weld_error *err) {
 static weld_status decide(weld_trainer *t, const weld_train_settings *settings, open_as as,
                           weld_error *err) {
     WELD_TRY(weld_run_data_read(&t->data, settings, err));
+    WELD_TRY(weld_trainer_check_quantization(t, err));
     WELD_TRY(weld_start_share(t, err));
     WELD_TRY(weld_run_data_open_sets(&t->data, false, err));
     if (as == OPEN_TO_RUN) {
@@ -416,6 +419,7 @@ void weld_trainer_close(weld_trainer *t) {
     for (int i = WELD_SIZES_MAX - 1; i >= 0; i--) {
         weld_train_step_free(t->steps[i]);
     }
+    weld_trainer_close_quantization(t);
     weld_weights_free(t->weights);
     weld_weights_free(t->ema);
     weld_run_folder_close(&t->record.folder);

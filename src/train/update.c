@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "train/batch.h"
+#include "train/quantization.h"
 #include "train/replicas.h"
 #include "train/say.h"
 #include "train/times.h"
@@ -159,6 +160,7 @@ weld_status weld_trainer_update(weld_trainer *t, weld_step_metrics *row, weld_er
     char doing[64];
     snprintf(doing, sizeof doing, "update %lld", (long long)t->state.step + 1);
     weld_group_doing(t->ranks.group, doing);
+    WELD_TRY(weld_trainer_find_ranges(t, err));
     WELD_TRY(run_groups(t, &verdict, &means, &s, err));
     double computed = weld_clock();
     weld_train_step_update_by(t->step, means, &verdict.rates);

@@ -84,6 +84,56 @@ START_TEST(biases_become_multiples_of_their_sums_steps) {
 }
 END_TEST
 
+/* torch.fake_quantize_per_tensor_affine(x, 0.009765625, 100, 0, 255) and its gradient by ones. */
+static const double torch_x[] = {1.5458984375, -1.32421875,     -0.58154296875, 1.408203125,
+                                 -2.82421875,  1.799072265625,  -0.6171875,     1.526123046875,
+                                 0.4169921875, -0.367431640625, 0.83203125,     0.14794921875,
+                                 1.095703125,  -1.169189453125, -0.21875,       -0.27001953125};
+static const double torch_y[] = {1.513671875, -0.9765625,  -0.5859375,   1.40625,
+                                 -0.9765625,  1.513671875, -0.615234375, 1.513671875,
+                                 0.419921875, -0.37109375, 0.830078125,  0.146484375,
+                                 1.09375,     -0.9765625,  -0.21484375,  -0.2734375};
+static const double torch_dx[] = {0, 0, 1, 1, 0, 0, 1, 0, 1, 1, 1, 1, 1, 0, 1, 1};
+enum { TORCH = sizeof torch_x / sizeof *torch_x };
+
+START_TEST(pytorch_says_the_same) {
+    const codes c = {0.009765625, 100, 255};
+    const check_leaf leaf = {WELD_SHAPE(TORCH), -1, 1, false};
+    check_net net = check_make(WELD_F64, &leaf, 1, rounded, &c);
+    weld_session *s = check_session(&net, 1, NULL);
+    weld_tensor x, y = weld_session_output(s, "y"), dx = weld_session_output(s, "d0");
+    ck_assert(weld_weights_find(net.weights, "x0", &x));
+    memcpy(x.data, torch_x, sizeof torch_x);
+    weld_session_run(s, CHECK_STEP);
+    for (int i = 0; i < TORCH; i++) {
+        ck_assert_double_eq(check_get(&y, i), torch_y[i]);
+        ck_assert_int_eq(check_get(&dx, i) != 0, torch_dx[i] != 0);
+    }
+    weld_session_free(s);
+    check_free(&net);
+}
+END_TEST
+
+/* torch.fake_quantize_per_channel_affine(w, s, 0, 0, -127, 127), s the largest of a row / 127. */
+START_TEST(pytorch_rounds_weights_the_same) {
+    const double w[] = {0.14501953125,   -0.00390625,    0.874267578125,  0.311279296875,
+                        -0.372314453125, -0.60400390625, -0.167724609375, -0.431396484375,
+                        -0.320556640625, 0.0478515625,   0.59619140625,   0.54345703125,
+                        -0.9775390625,   0.619873046875, 0.279296875};
+    const double want[] = {0.1445639282464981,   -0.0068839965388178825, 0.874267578125,
+                           0.3097798526287079,   -0.3717358112335205,    -0.60400390625,
+                           -0.16645775735378265, -0.43279018998146057,   -0.31864771246910095,
+                           0.04755936190485954,  0.5926811695098877,     0.5464982390403748,
+                           -0.9775390625,        0.6234698295593262,     0.2770977020263672};
+    const double most = 127;
+    double y[15];
+    check_forward(WELD_SHAPE(3, 5), w, rounded_rows, &most, 15, y);
+    for (int i = 0; i < 15; i++) {
+        ck_assert_double_eq_tol(y[i], want[i], 1e-7);
+    }
+}
+END_TEST
+
 /* --- Gradients: those of the same formula with rounding left out --- */
 
 static weld_value *clamped(weld_graph *g, weld_value *const *x, const void *options) {
@@ -147,5 +197,6 @@ END_TEST
 
 RUN_SUITE("ops/fake_quantize", activations_become_the_nearest_code, a_nan_stays_one,
           weights_become_codes_of_their_rows_largest, biases_become_multiples_of_their_sums_steps,
+          pytorch_says_the_same, pytorch_rounds_weights_the_same,
           gradients_pass_within_the_limits_as_if_nothing_were_rounded,
           threads_and_slices_change_no_bit, a_row_that_is_not_there_is_refused)

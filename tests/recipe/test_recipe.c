@@ -597,7 +597,8 @@ START_TEST(the_recipes_that_come_with_weld_are_valid) {
     for (size_t i = 0; i < found.gl_pathc; i++) {
         const char *path = found.gl_pathv[i];
         weld_status status = weld_recipe_read(path, NULL, 0, NULL, &recipe, &err);
-        if (strstr(path, "/finetune")) { /* the file to start from names the network */
+        if (strstr(path, "/finetune") ||
+            strstr(path, "/quantize")) { /* the file to start from names the network */
             ck_assert_ptr_nonnull(strstr(err.message, "model.name: missing"));
         } else {
             ck_assert_msg(!status, "%s", err.message);
@@ -623,6 +624,28 @@ START_TEST(the_recipes_that_come_with_weld_are_valid) {
     ck_assert_int_eq(recipe.data.preprocessing.height, 640);
     ck_assert_int_eq(recipe.augment.kind, WELD_AUGMENT_DETECTION);
     ck_assert_int_eq(recipe.train.ema_decay * 1000, 998);
+}
+END_TEST
+
+START_TEST(a_network_that_is_trained_for_integers_is_its_own_teacher) {
+    char path[1024];
+    const char *set[] = {"data.train=photos", "data.val=others",
+                         "loss.distillation.teacher=larger.h5"};
+    weld_model_config config;
+    weld_preprocessing preprocessing = {.height = 160, .width = 160, .crop_fraction = 0.95};
+    weld_recipe_start start = {&config, &preprocessing, .path = "run/best.h5"};
+    snprintf(path, sizeof path, "%s/recipes/quantize.yaml", getenv("WELD_SOURCE"));
+    ck_assert_int_eq(weld_model_config_named("repvit_m0_9", &config, &err), WELD_OK);
+    ck_assert_msg(!weld_recipe_read(path, set, 2, &start, &recipe, &err), "%s", err.message);
+    ck_assert_str_eq(recipe.loss.distillation.teacher, "run/best.h5");
+    ck_assert(!weld_model_has_second_head(&recipe.model)); /* the merged network has one */
+    ck_assert_int_eq(recipe.quantize.weights, 8);
+    ck_assert_int_eq(recipe.quantize.activations, 8);
+    ck_assert_msg(!weld_recipe_read(path, set, 3, &start, &recipe, &err), "%s", err.message);
+    ck_assert_str_eq(recipe.loss.distillation.teacher, "larger.h5");
+    start.path = NULL;
+    ck_assert_int_ne(weld_recipe_read(path, set, 2, &start, &recipe, &err), WELD_OK);
+    ck_assert_ptr_nonnull(strstr(err.message, "loss.distillation.teacher: missing"));
 }
 END_TEST
 
@@ -724,6 +747,7 @@ RUN_SUITE("recipe/recipe", a_recipe_with_the_least_has_the_published_defaults,
           errors_in_options_name_the_option, a_written_recipe_reads_back_identical,
           the_first_difference_of_two_recipes_is_told, a_missing_recipe_file_is_named,
           the_manual_names_every_key, the_recipes_that_come_with_weld_are_valid,
+          a_network_that_is_trained_for_integers_is_its_own_teacher,
           recipes_of_the_variants_reach_the_published_rates_and_batch,
           recipes_of_other_families_reach_the_published_rates_and_batch,
           running_out_of_memory_is_an_error_like_any_other)

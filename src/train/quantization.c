@@ -1,0 +1,206 @@
+/* Training for codes; see quantization.h. */
+#include "train/quantization.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "infer/quantize_try.h"
+#include "passes/reparameterize.h"
+#include "train/say.h"
+
+enum { TIMES = 8 }; /* that ranges are found */
+
+weld_fake_bits weld_trainer_bits(const weld_recipe *r) {
+    return (weld_fake_bits){(int)r->quantize.weights, (int)r->quantize.activations};
+}
+
+weld_status weld_trainer_check_quantization(const weld_trainer *t, weld_error *err) {
+    const weld_train_settings *s = t->data.settings;
+    if (!t->data.recipe.quantize.weights) {
+        return WELD_OK;
+    }
+    if (!s->init && !t->data.resumes) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "%s: quantize trains a network further that is good already: give its "
+                         "checkpoint with --init",
+                         s->recipe);
+    }
+    return weld_group_size(t->ranks.group) == 1
+               ? WELD_OK
+               : weld_fail(err, WELD_ERROR_ARGUMENT,
+                           "%s: quantize trains on one process only: start one rank", s->recipe);
+}
+
+/* --- Opening --- */
+
+static weld_status build_graphs(weld_trainer *t, weld_error *err) {
+    weld_run_quantization *q = &t->quantization;
+    WELD_TRY(weld_fake_quantized(t->evaluation.graph, weld_trainer_bits(&t->data.recipe), &q->graph,
+                                 &q->merged, err));
+    q->float_nodes = weld_alloc(q->merged->node_count, sizeof *q->float_nodes);
+    return q->float_nodes ? weld_fake_rows_of(q->merged, &q->rows, err)
+                          : weld_fail_memory(err, "quantisation");
+}
+
+static weld_status join_weights(weld_trainer *t, weld_error *err) {
+    weld_run_quantization *q = &t->quantization;
+    const weld_shape shape = WELD_SHAPE((int64_t)q->merged->value_count, 2);
+    WELD_TRY(weld_weights_create(&q->weights, err));
+    for (size_t i = 0; i < weld_weights_count(t->weights); i++) {
+        const weld_tensor w = weld_weights_tensor(t->weights, i);
+        WELD_TRY(weld_weights_place(q->weights, weld_weights_name(t->weights, i), w.dtype, &w.shape,
+                                    w.data, err));
+    }
+    return weld_weights_add(q->weights, WELD_FAKE_CODES, WELD_F32, &shape, &q->table, err);
+}
+
+static weld_status load_codes(weld_trainer *t, weld_error *err) {
+    const weld_model_file *file = &t->data.start_file;
+    weld_run_quantization *q = &t->quantization;
+    if (!t->data.resumes) {
+        return WELD_OK;
+    }
+    if (!file->codes || file->code_rows != q->merged->value_count) {
+        return weld_fail(err, WELD_ERROR_FORMAT,
+                         "last.h5 has no codes of this network: it cannot be resumed");
+    }
+    memcpy(q->table.data, file->codes, weld_tensor_bytes(&q->table));
+    return WELD_OK;
+}
+
+static void note_bad(void *arg, int64_t index, const char *reason) {
+    (void)weld_run_data_count_bad(arg, index, reason);
+}
+
+static weld_status open_images(weld_trainer *t, weld_error *err) {
+    const weld_recipe *r = &t->data.recipe;
+    int64_t *order, count;
+    WELD_TRY(weld_calibration_choose(t->data.train, r->quantize.images, &order, &count, err));
+    const weld_calibration_options options = {.preprocessing = &r->data.preprocessing,
+                                              .order = order,
+                                              .count = count,
+                                              .threads = t->data.settings->threads,
+                                              .bad_image = note_bad,
+                                              .arg = &t->data};
+    const weld_status status =
+        weld_calibration_create(t->data.train, &options, &t->quantization.images, err);
+    weld_free(order);
+    return status;
+}
+
+weld_status weld_trainer_open_quantization(weld_trainer *t, weld_error *err) {
+    if (!t->data.recipe.quantize.weights) {
+        return WELD_OK;
+    }
+    WELD_TRY(build_graphs(t, err));
+    WELD_TRY(join_weights(t, err));
+    WELD_TRY(load_codes(t, err));
+    return open_images(t, err);
+}
+
+void weld_trainer_close_quantization(weld_trainer *t) {
+    weld_run_quantization *q = &t->quantization;
+    weld_calibration_free(q->images);
+    weld_weights_free(q->weights);
+    weld_free(q->rows.activation);
+    weld_free(q->float_nodes);
+    weld_graph_free(q->graph);
+    weld_graph_free(q->merged);
+    *q = (weld_run_quantization){0};
+}
+
+weld_weights *weld_trainer_run_weights(const weld_trainer *t) {
+    return t->quantization.graph ? t->quantization.weights : t->weights;
+}
+
+/* --- Ranges --- */
+
+/* The update before which rounding begins. */
+static int64_t first_update(const weld_trainer *t) {
+    return llround(t->data.recipe.quantize.start * t->schedule.steps_per_epoch);
+}
+
+/* The codes that quantising the weights w of the merged network makes, for as many bits. */
+static weld_status fill_table(weld_trainer *t, const weld_grounds *on, weld_quantize_method method,
+                              weld_error *err) {
+    const weld_run_quantization *q = &t->quantization;
+    const weld_fake_bits bits = weld_trainer_bits(&t->data.recipe);
+    weld_attempt attempt;
+    WELD_TRY(weld_attempt_make(on, method, q->float_nodes, &attempt, err));
+    weld_codes *codes = attempt.codes.codes;
+    for (size_t i = 0; i < q->merged->value_count && bits.activations % 8; i++) {
+        const double scale = codes[i].scale, zero = codes[i].zero;
+        codes[i] = weld_fake_codes_of(-scale * zero, scale * (255 - zero), bits.activations);
+    }
+    weld_fake_table_fill(&q->rows, q->merged->value_count, bits, codes, q->table.data);
+    weld_attempt_free(&attempt);
+    return WELD_OK;
+}
+
+static void say_ranges(const weld_trainer *t, weld_quantize_method method, double noise) {
+    weld_train_say(t->data.settings,
+                   "quantize: ranges by %lld images%s; rounding is %.1f dB below the outputs",
+                   (long long)weld_calibration_count(t->quantization.images),
+                   method == WELD_QUANTIZE_PERCENTILE ? " (99.99 percentile)" : "",
+                   weld_noise_decibel(noise));
+}
+
+/* The table by which the outputs are nearest to the network's as it is. */
+static weld_status choose_table(weld_trainer *t, const weld_grounds *on, const weld_judge *judge,
+                                weld_error *err) {
+    static const weld_quantize_method methods[] = {WELD_QUANTIZE_PERCENTILE, WELD_QUANTIZE_MINMAX};
+    const weld_run_quantization *q = &t->quantization;
+    double noise[2];
+    for (int i = 0; i < 2; i++) {
+        WELD_TRY(fill_table(t, on, methods[i], err));
+        WELD_TRY(weld_judge_noise(judge, q->graph, q->weights, &noise[i], err));
+    }
+    const int best = noise[1] < noise[0];
+    if (t->state.step == first_update(t)) {
+        say_ranges(t, methods[best], noise[best]);
+    }
+    return best ? WELD_OK : fill_table(t, on, methods[0], err);
+}
+
+/* By the weights as they are now. */
+static weld_status find_codes(weld_trainer *t, weld_error *err) {
+    const weld_run_quantization *q = &t->quantization;
+    const int threads = t->data.settings->threads;
+    weld_grounds on = {.graph = q->merged};
+    weld_judge *judge = NULL;
+    weld_graph *merged;
+    WELD_TRY(weld_reparameterize(t->evaluation.graph, t->weights, &merged, &on.weights, err));
+    weld_status status =
+        weld_observe(q->merged, on.weights, q->images, q->rows.activation, threads, &on.seen, err);
+    status = status ? status
+                    : weld_judge_create(q->merged, on.weights, q->images,
+                                        weld_calibration_count(q->images), threads, &judge, err);
+    status = status ? status : choose_table(t, &on, judge, err);
+    weld_judge_free(judge);
+    weld_observation_free(&on.seen);
+    weld_weights_free(on.weights);
+    weld_graph_free(merged);
+    return status;
+}
+
+static bool is_time(const weld_trainer *t) {
+    const int64_t step = t->state.step, first = first_update(t);
+    const int64_t end = llround(t->data.recipe.quantize.freeze_ranges * (double)t->updates);
+    const int64_t every = end - first < TIMES ? 1 : (end - first) / TIMES;
+    return step == first || (step > first && step < end && (step - first) % every == 0);
+}
+
+weld_status weld_trainer_find_ranges(weld_trainer *t, weld_error *err) {
+    return t->quantization.graph && is_time(t) ? find_codes(t, err) : WELD_OK;
+}
+
+void weld_trainer_note_codes(weld_trainer *t, weld_model_file *file) {
+    if (t->quantization.graph) {
+        file->codes = t->quantization.table.data;
+        file->code_rows = t->quantization.merged->value_count;
+        file->trainer.quantize_weights = t->data.recipe.quantize.weights;
+        file->trainer.quantize_activations = t->data.recipe.quantize.activations;
+    }
+}

@@ -27,10 +27,7 @@ weld_status weld_trainer_check_quantization(const weld_trainer *t, weld_error *e
                          "checkpoint with --init",
                          s->recipe);
     }
-    return weld_group_size(t->ranks.group) == 1
-               ? WELD_OK
-               : weld_fail(err, WELD_ERROR_ARGUMENT,
-                           "%s: quantize trains on one process only: start one rank", s->recipe);
+    return WELD_OK;
 }
 
 /* --- Opening --- */
@@ -70,20 +67,25 @@ static weld_status load_codes(weld_trainer *t, weld_error *err) {
     return WELD_OK;
 }
 
-static void note_bad(void *arg, int64_t index, const char *reason) {
-    (void)weld_run_data_count_bad(arg, index, reason);
+static void say_bad(void *arg, int64_t index, const char *reason) {
+    (void)index;
+    weld_train_say(arg, "quantize: skipped: %s", reason);
 }
 
+/* Rank 0 alone finds ranges. */
 static weld_status open_images(weld_trainer *t, weld_error *err) {
     const weld_recipe *r = &t->data.recipe;
     int64_t *order, count;
+    if (weld_group_rank(t->ranks.group) != 0) {
+        return WELD_OK;
+    }
     WELD_TRY(weld_calibration_choose(t->data.train, r->quantize.images, &order, &count, err));
     const weld_calibration_options options = {.preprocessing = &r->data.preprocessing,
                                               .order = order,
                                               .count = count,
                                               .threads = t->data.settings->threads,
-                                              .bad_image = note_bad,
-                                              .arg = &t->data};
+                                              .bad_image = say_bad,
+                                              .arg = (void *)(uintptr_t)t->data.settings};
     const weld_status status =
         weld_calibration_create(t->data.train, &options, &t->quantization.images, err);
     weld_free(order);
@@ -192,8 +194,20 @@ static bool is_time(const weld_trainer *t) {
     return step == first || (step > first && step < end && (step - first) % every == 0);
 }
 
+weld_status weld_trainer_send_codes(weld_trainer *t, weld_error *err) {
+    const weld_tensor *table = &t->quantization.table;
+    return t->ranks.group && table->data
+               ? weld_group_broadcast(t->ranks.group, table->data, weld_tensor_bytes(table), err)
+               : WELD_OK;
+}
+
 weld_status weld_trainer_find_ranges(weld_trainer *t, weld_error *err) {
-    return t->quantization.graph && is_time(t) ? find_codes(t, err) : WELD_OK;
+    if (!t->quantization.graph || !is_time(t)) {
+        return WELD_OK;
+    }
+    const bool leads = weld_group_rank(t->ranks.group) == 0;
+    WELD_TRY(weld_ranks_settle(t, leads ? find_codes(t, err) : WELD_OK, err));
+    return weld_trainer_send_codes(t, err);
 }
 
 void weld_trainer_note_codes(weld_trainer *t, weld_model_file *file) {

@@ -23,7 +23,10 @@ void weld_trainer_close_quantization(weld_trainer *t);
 /* What is trained and evaluated: the weights, with the table of codes where there is one. */
 weld_weights *weld_trainer_run_weights(const weld_trainer *t);
 
-/* Before an update: find the ranges, if it is time. */
+/* Rank 0's codes to all ranks. */
+weld_status weld_trainer_send_codes(weld_trainer *t, weld_error *err);
+
+/* Before an update: find the ranges, if it is time. All ranks call it. */
 weld_status weld_trainer_find_ranges(weld_trainer *t, weld_error *err);
 
 /* For a checkpoint. */

@@ -393,6 +393,7 @@ static weld_status open(weld_trainer *t, const weld_train_settings *settings, op
     WELD_TRY(weld_start_send_weights(t, err));
     WELD_TRY(weld_ranks_settle(t, open_runs(t, err), err));
     WELD_TRY(weld_start_send_moments(t, err));
+    WELD_TRY(weld_trainer_send_codes(t, err));
     WELD_TRY(weld_start_compare_batch(t, err));
     say_extension(t);
     return weld_ranks_settle(t, leads && as == OPEN_TO_RUN ? open_files(t, err) : WELD_OK, err);

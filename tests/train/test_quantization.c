@@ -2,7 +2,7 @@
 #define _GNU_SOURCE
 #include "passes/fake_quantize.h"
 #include "passes/reparameterize.h"
-#include "train/tiny_run.h"
+#include "train/rank_runs.h"
 
 /* A trained network, in FIRST/best.h5, and a recipe that goes on with it. */
 static void set_up_trained(void) {
@@ -165,6 +165,23 @@ START_TEST(threads_change_no_bit) {
 }
 END_TEST
 
+START_TEST(ranks_change_no_bit) {
+    set_up_trained();
+    run_options o = with("one", "train.batch_size=3");
+    o.set[1] = "train.accumulate=4";
+    run_well(o);
+    o.out = "three";
+    o.stop_at = 2;
+    run_over(3, o);
+    o.stop_at = 0;
+    o.resume = true;
+    run_over(2, o);
+    assert_same_run("one", "three");
+    assert_same_codes("one", "three");
+    tear_down();
+}
+END_TEST
+
 /* Before quantize.start nothing is rounded: the first epoch is that of a run whose codes are so
  * late that they never come. */
 START_TEST(rounding_waits_for_its_start) {
@@ -230,5 +247,5 @@ END_TEST
 
 RUN_SUITE("train/quantization", a_run_leaves_an_ordinary_checkpoint_and_its_codes, statistics_stay,
           what_rounding_costs_is_learned_back, a_resumed_run_ends_as_one_that_never_stopped,
-          threads_change_no_bit, rounding_waits_for_its_start,
+          threads_change_no_bit, ranks_change_no_bit, rounding_waits_for_its_start,
           what_does_not_go_with_it_is_refused_by_name, codes_of_another_network_are_refused)

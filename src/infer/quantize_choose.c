@@ -29,14 +29,19 @@ static weld_status equalise(const weld_quantizer *q, const weld_lanes *l, weld_w
     return status;
 }
 
+/* Each layer once, of what follows it the first value. */
 static void tell_constant(const weld_quantizer *q, const bool *coded) {
+    char last[160] = "";
     for (size_t i = 0; i < q->graph->value_count; i++) {
         const weld_observed *o = &q->grounds[0].seen.values[i];
         char layer[160];
-        if (coded[i] && o->count > 0 && !((double)o->high - (double)o->low >= 1e-30)) {
-            weld_quantize_say(
-                q->options, "%s: what it makes is always %g on the images that are calibrated on",
-                weld_value_layer(q->graph->values[i], layer, sizeof layer), (double)o->high);
+        weld_value_layer(q->graph->values[i], layer, sizeof layer);
+        if (coded[i] && o->count > 0 && !((double)o->high - (double)o->low >= 1e-30) &&
+            strcmp(layer, last) != 0) {
+            weld_quantize_say(q->options,
+                              "%s: what it makes is always %g on the images that are calibrated on",
+                              layer, (double)o->high);
+            memcpy(last, layer, sizeof last);
         }
     }
 }

@@ -194,9 +194,9 @@ weld_status weld_parts_measure(weld_parts *p, const weld_grounds *on, weld_quant
 double weld_parts_share(const weld_parts *p, int i) {
     double all = 0;
     for (int k = 0; k < p->count; k++) {
-        all += p->parts[k].noise;
+        all += p->parts[k].is_float ? 0 : p->parts[k].noise;
     }
-    return all > 0 ? p->parts[i].noise / all : 0;
+    return all > 0 && !p->parts[i].is_float ? p->parts[i].noise / all : 0;
 }
 
 void weld_parts_rank(const weld_parts *p, int *order) {

@@ -33,7 +33,7 @@ void weld_parts_note_float(weld_parts *p, const bool *float_nodes);
 /* The noise of each part that is not float, when all else is. */
 weld_status weld_parts_measure(weld_parts *p, const weld_grounds *on, weld_quantize_method method,
                                const bool *float_nodes, const weld_judge *judge, weld_error *err);
-/* Part i's share of all noise. */
+/* Part i's share of the noise of all that are not float. */
 double weld_parts_share(const weld_parts *p, int i);
 /* order [count]: the noisiest first. */
 void weld_parts_rank(const weld_parts *p, int *order);

@@ -49,7 +49,7 @@ static json_t *part_json(const weld_quantizer *q, int i) {
     json_t *json = json_object();
     weld_json_set(&json, "name", weld_json_name(p->name));
     weld_json_set(&json, "float", json_boolean(p->is_float));
-    set_number(&json, "share", p->is_float ? 0 : weld_parts_share(&q->parts, i));
+    set_number(&json, "share", weld_parts_share(&q->parts, i));
     set_number(&json, "sqnr_alone", p->noise > 0 ? weld_noise_decibel(p->noise) : (double)NAN);
     return json;
 }
@@ -115,7 +115,7 @@ static void report_parts(const weld_quantizer *q, weld_quantize_report *out) {
     out->parts_in_all = p->count;
     for (int i = 0; i < p->count; i++) {
         const weld_part *part = &p->parts[i];
-        const double share = part->is_float ? 0 : weld_parts_share(p, i);
+        const double share = weld_parts_share(p, i);
         int at =
             out->part_count < WELD_QUANTIZE_PARTS_MAX ? out->part_count++ : WELD_QUANTIZE_PARTS_MAX;
         for (; at > 0 && out->parts[at - 1].share < share; at--) {

@@ -33,20 +33,23 @@ static weld_status scale_infer(const weld_node *node, const weld_tensor *in, wel
     return weld_infer_same(node, in, out, err);
 }
 
-static void scale_image(void *arg, int64_t i, int thread) {
-    (void)thread;
-    const weld_run *run = arg;
+/* Positions [begin, end), counted through all images. */
+static void scale_positions(const weld_run *run, int64_t begin, int64_t end) {
     const weld_codes *codes = run->node->attributes.codes;
     const weld_codes x = codes[WELD_CODES_X], s = codes[WELD_CODES_A], y = codes[WELD_CODES_Y];
-    const int64_t c = weld_channels(&run->in[0]), elements = image_elements(&run->in[0]);
-    run->int8->mul_channels(elements / c, c, weld_at(&run->in[0], i * elements), x.zero,
-                            weld_at(&run->in[1], i * c), s.zero,
-                            weld_product_multiplier(x, s.scale, y), y.zero,
-                            weld_at(&run->out[0], i * elements));
+    const int64_t c = weld_channels(&run->in[0]), positions = image_elements(&run->in[0]) / c;
+    for (int64_t at = begin; at < end;) {
+        const int64_t image = at / positions, last = (image + 1) * positions;
+        const int64_t rows = (last < end ? last : end) - at;
+        run->int8->mul_channels(
+            rows, c, weld_at(&run->in[0], at * c), x.zero, weld_at(&run->in[1], image * c), s.zero,
+            weld_product_multiplier(x, s.scale, y), y.zero, weld_at(&run->out[0], at * c));
+        at += rows;
+    }
 }
 
 static void scale_run(const weld_run *run) {
-    weld_run_items(run, run->in[0].shape.dim[0], scale_image);
+    weld_run_rows(run, scale_positions);
 }
 
 const weld_op weld_op_channel_scale_codes = {

@@ -21,8 +21,8 @@ enum {
     BIAS = WELD_PRODUCT_BIAS,
     TABLE = WELD_PRODUCT_TABLE,
     RESIDUAL = WELD_PRODUCT_RESIDUAL,
-    CHUNK_COLUMNS = 256,         /* a multiple of what kernels are wide */
-    ITEM_PRODUCTS = 1024 * 1024, /* multiplications that are worth a thread's while */
+    CHUNK_COLUMNS = 256,        /* a multiple of what kernels are wide */
+    ITEM_PRODUCTS = 128 * 1024, /* multiplications that are worth a thread's while */
     MIN_ITEMS = 8,
     ROW_GRAIN = 16, /* rows of the kernels */
 };

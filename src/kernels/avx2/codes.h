@@ -152,11 +152,6 @@ C_INLINE ints i_add(ints a, ints b) {
     return _mm256_add_epi32(a, b);
 }
 
-/* Of numbers within 16 bits. */
-C_INLINE ints i_mul(ints a, ints b) {
-    return _mm256_madd_epi16(a, _mm256_and_si256(b, _mm256_set1_epi32(0xffff)));
-}
-
 C_INLINE floats i_to_float(ints x) {
     return _mm256_cvtepi32_ps(x);
 }

@@ -106,11 +106,6 @@ C_INLINE ints i_add(ints a, ints b) {
     return _mm512_add_epi32(a, b);
 }
 
-/* Of numbers within 16 bits. */
-C_INLINE ints i_mul(ints a, ints b) {
-    return _mm512_madd_epi16(a, _mm512_and_si512(b, _mm512_set1_epi32(0xffff)));
-}
-
 C_INLINE floats i_to_float(ints x) {
     return _mm512_cvtepi32_ps(x);
 }

@@ -40,7 +40,7 @@ void INT8(add)(int64_t n, const uint8_t *a, const uint8_t *b, const weld_int8_su
     const floats constant = f_set(s->constant);
 #define ADD(i, count)                                                                              \
     store_some(y + (i),                                                                            \
-               sum_of_codes(a_scale, b_scale, constant, load_some(a + (i), count),                 \
+               sum_of_codes(4, a_scale, b_scale, constant, load_some(a + (i), count),              \
                             load_some(b + (i), count)),                                            \
                count)
     EACH_VECTOR(n, ADD);
@@ -48,44 +48,43 @@ void INT8(add)(int64_t n, const uint8_t *a, const uint8_t *b, const weld_int8_su
 
 /* --- products by channel --- */
 
+/* (x - x_zero) (gate - gate_zero) is below 2^24, so that it is exact in floats, as is gate' x less
+ * gate' x_zero, gate' being the second factor. */
 typedef struct product {
-    ints x_zero;        /* less than nothing */
+    floats gate[4], less[4];
     floats scale, zero; /* of the result */
 } product;
 
-C_INLINE codes product_of(const product *p, codes x, const quad *gate) {
-    quad q = c_unpack(x);
-    C_UNROLL
-    for (int j = 0; j < 4; j++) {
-        const floats f = i_to_float(i_mul(i_add(q.v[j], p->x_zero), gate->v[j]));
-        q.v[j] = f_round(f_add(f_mul(f, p->scale), p->zero));
-    }
-    return c_pack_only(q);
-}
-
 C_INLINE void multiply_channels(const product *p, int64_t rows, int64_t c, const uint8_t *x,
-                                const quad *gate, int64_t count, uint8_t *y) {
+                                int64_t count, uint8_t *y) {
+    const product own = *p; /* which no store to y can change */
     for (int64_t r = 0; r < rows; r++) {
-        store_some(y + r * c, product_of(p, load_some(x + r * c, count), gate), count);
+        quad q = c_unpack(load_some(x + r * c, count));
+        C_UNROLL
+        for (int j = 0; j < 4; j++) {
+            const floats exact = f_fma(i_to_float(q.v[j]), own.gate[j], own.less[j]);
+            q.v[j] = f_round(f_add(f_mul(exact, own.scale), own.zero));
+        }
+        store_some(y + r * c, c_pack_only(q), count);
     }
 }
 
 void INT8(mul_channels)(int64_t rows, int64_t c, const uint8_t *x, int32_t x_zero,
                         const uint8_t *gate, int32_t gate_zero, float multiplier, int32_t zero,
                         uint8_t *y) {
-    const product p = {i_set(-x_zero), f_set(multiplier), f_set((float)zero)};
-    const ints less = i_set(-gate_zero);
+    product p = {.scale = f_set(multiplier), .zero = f_set((float)zero)};
     for (int64_t i = 0; i < c; i += C_BYTES) {
         const int64_t count = c_least(C_BYTES, c - i);
-        quad g = c_unpack(load_some(gate + i, count));
+        const quad g = c_unpack(load_some(gate + i, count));
         C_UNROLL
         for (int j = 0; j < 4; j++) {
-            g.v[j] = i_add(g.v[j], less);
+            p.gate[j] = i_to_float(i_add(g.v[j], i_set(-gate_zero)));
+            p.less[j] = f_mul(p.gate[j], f_set((float)-x_zero));
         }
         if (count == C_BYTES) {
-            multiply_channels(&p, rows, c, x + i, &g, C_BYTES, y + i);
+            multiply_channels(&p, rows, c, x + i, C_BYTES, y + i);
         } else {
-            multiply_channels(&p, rows, c, x + i, &g, count, y + i);
+            multiply_channels(&p, rows, c, x + i, count, y + i);
         }
     }
 }

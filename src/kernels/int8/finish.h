@@ -46,11 +46,11 @@ C_INLINE void start_columns(columns *p, const int32_t *bias, const float *multip
     c_place(width, multiplier + column, count, p->multiplier);
 }
 
-/* Rows [row, row + rows) of the sums of one panel of columns, four vectors a row, to c + column;
- * they have their bias already. The sums of vectors that are not used may be anything. What does
- * not change is kept in variables of its own, as the compiler must expect each store to change all
- * that is in memory. */
-C_INLINE void finish_some(bool table, bool residual, bool whole, const finisher *s,
+/* Rows [row, row + rows) of the sums of one panel of columns, four vectors a row of which the first
+ * `vectors`, 3 or 4, are used, to c + column; they have their bias already. The sums of vectors
+ * that are not used may be anything. What does not change is kept in variables of its own, as the
+ * compiler must expect each store to change all that is in memory. */
+C_INLINE void finish_some(bool table, bool residual, int vectors, bool whole, const finisher *s,
                           const columns *p, const ints *sums, int64_t row, int64_t rows, uint8_t *c,
                           int64_t ldc) {
     const floats scale0 = p->multiplier[0], scale1 = p->multiplier[1];
@@ -68,14 +68,14 @@ C_INLINE void finish_some(bool table, bool residual, bool whole, const finisher 
         const quad q = {{f_round(f_mul(i_to_float(sums[0]), scale0)),
                          f_round(f_mul(i_to_float(sums[1]), scale1)),
                          f_round(f_mul(i_to_float(sums[2]), scale2)),
-                         f_round(f_mul(i_to_float(sums[3]), scale3))}};
+                         vectors > 3 ? f_round(f_mul(i_to_float(sums[3]), scale3)) : i_set(0)}};
         codes x = c_pack(q, zero);
         if (table) {
             x = c_lookup(&t, x);
         }
         if (residual) {
             const codes other = whole ? c_load(a) : c_permute(c_load_first(a, count), spread);
-            x = sum_of_codes(a_scale, b_scale, constant, other, x);
+            x = sum_of_codes(vectors, a_scale, b_scale, constant, other, x);
             a += a_ld;
         }
         if (whole) {
@@ -111,7 +111,7 @@ C_INLINE void finish_pairs(bool table, bool residual, const finisher *s, const c
         }
         if (residual) {
             const codes other = c_join(c_load_first(a, count), c_load_first(a + a_ld, count));
-            x = sum_of_codes(a_scale, b_scale, constant, c_permute(other, spread), x);
+            x = sum_of_codes(4, a_scale, b_scale, constant, c_permute(other, spread), x);
             a += 2 * a_ld;
         }
         x = c_permute(x, compact);
@@ -125,13 +125,15 @@ static void finish_rows(const finisher *s, const columns *p, const ints *sums, i
 #define FINISH(table, residual)                                                                    \
     do {                                                                                           \
         if (p->count == C_BYTES) {                                                                 \
-            finish_some(table, residual, true, s, p, sums, row, rows, c, ldc);                     \
+            finish_some(table, residual, 4, true, s, p, sums, row, rows, c, ldc);                  \
         } else if (p->width <= 2 && rows > 1) {                                                    \
             finish_pairs(table, residual, s, p, sums, row, rows / 2, c, ldc);                      \
-            finish_some(table, residual, false, s, p, sums + rows / 2 * 8, row + rows / 2 * 2,     \
+            finish_some(table, residual, 3, false, s, p, sums + rows / 2 * 8, row + rows / 2 * 2,  \
                         rows % 2, c, ldc);                                                         \
+        } else if (p->width <= 3) {                                                                \
+            finish_some(table, residual, 3, false, s, p, sums, row, rows, c, ldc);                 \
         } else {                                                                                   \
-            finish_some(table, residual, false, s, p, sums, row, rows, c, ldc);                    \
+            finish_some(table, residual, 4, false, s, p, sums, row, rows, c, ldc);                 \
         }                                                                                          \
     } while (0)
     if (s->f->table) {

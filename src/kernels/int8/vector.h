@@ -11,7 +11,7 @@
  *   c_add_words       saturating
  *   c_permute         the fours of bytes at the places of `index`
  *   c_join            the low half of one, then that of another; c_high_half takes the second out
- *   i_load i_store i_set i_add i_mul i_to_float, f_load f_store f_set f_mul f_add f_div f_fma f_max
+ *   i_load i_store i_set i_add i_to_float, f_load f_store f_set f_mul f_add f_div f_fma f_max
  *   f_min f_round
  *   c_table, c_load_table, c_lookup, or C_SHUFFLED_TABLE and what tables of 16 take
  *   factors, c_factors, weights, c_weights, c_dot, c_hide (from the compiler)
@@ -74,12 +74,13 @@ C_INLINE quad c_interleave(codes a, codes b, codes c, codes d) {
                    (ints)c_low_words(ab2, cd2), (ints)c_high_words(ab2, cd2)}};
 }
 
-/* fma(a, a_scale, fma(b, b_scale, constant)) */
-C_INLINE codes sum_of_codes(floats a_scale, floats b_scale, floats constant, codes a, codes b) {
+/* fma(a, a_scale, fma(b, b_scale, constant)), of the numbers in the first vectors of a quad */
+C_INLINE codes sum_of_codes(int vectors, floats a_scale, floats b_scale, floats constant, codes a,
+                            codes b) {
     const quad p = c_unpack(a), q = c_unpack(b);
-    quad sum;
+    quad sum = {{i_set(0), i_set(0), i_set(0), i_set(0)}};
     C_UNROLL
-    for (int j = 0; j < 4; j++) {
+    for (int j = 0; j < vectors; j++) {
         const floats second = f_fma(i_to_float(q.v[j]), b_scale, constant);
         sum.v[j] = f_round(f_fma(i_to_float(p.v[j]), a_scale, second));
     }

@@ -108,10 +108,6 @@ C_INLINE ints i_add(ints a, ints b) {
     return vaddq_s32(a, b);
 }
 
-C_INLINE ints i_mul(ints a, ints b) {
-    return vmulq_s32(a, b);
-}
-
 C_INLINE floats i_to_float(ints x) {
     return vcvtq_f32_s32(x);
 }

@@ -110,8 +110,15 @@ static void print_report(const char *path, const weld_export_options *o, const w
                after->value, before->decimals, before->value);
     }
     if (r->comparison.images) {
-        printf("%s", !onnx ? "" : weld_model_is_merged(m) ? "the network " : "merging ");
+        printf("%s", !onnx                     ? ""
+                     : o->tensorrt             ? "codes around 0, simulated, "
+                     : weld_model_is_merged(m) ? "the network "
+                                               : "merging ");
         cli_print_comparison(&r->comparison);
+    }
+    if (o->tensorrt) {
+        printf("noise of activations on noise %.1f dB below the %ss (%.1f dB as the file has it)\n",
+               r->noise, weld_model_task(m)->output_word, r->noise_before);
     }
     if (onnx) {
         printf("the ONNX file itself was not run: compare its %ss with those of weld run\n",
@@ -121,7 +128,7 @@ static void print_report(const char *path, const weld_export_options *o, const w
 
 /* Options as they were given. */
 typedef struct asked {
-    const char *out, *verify, *form, *batch, *size, *strides;
+    const char *out, *verify, *form, *batch, *size, *strides, *runtime;
     pixels input;
     int stride_list[WELD_MAX_STAGES];
     bool nms, raw, as_float;
@@ -152,6 +159,10 @@ static void read_options(const cli_call *call, asked *a, weld_export_options *ex
     }
     if (a->strides && !parse_strides(a->strides, a->stride_list, &export->stride_count)) {
         cli_usage(call, "--strides wants numbers with commas, as 8,16,32, not '%s'", a->strides);
+    }
+    export->tensorrt = a->runtime && strcmp(a->runtime, "tensorrt") == 0;
+    if (a->runtime && !export->tensorrt && strcmp(a->runtime, "ort") != 0) {
+        cli_usage(call, "--for wants ort or tensorrt, not '%s'", a->runtime);
     }
     if (a->nms && a->raw) {
         cli_usage(call, "--nms and --raw: one of them");
@@ -185,6 +196,8 @@ weld_status cli_export(cli_call *call, weld_error *err) {
          "height and width of inputs (the model's); ONNX: or dynamic"},
         {"opset", 0, CLI_COUNT, &export.opset, "N",
          "ONNX: operator set (the lowest that suffices)"},
+        {"for", 0, CLI_TEXT, &a.runtime, "WHOM",
+         "ONNX of an int8 network: ort (and others: codes as they are), or tensorrt (ort)"},
         {"features", 0, CLI_FLAG, &export.features, NULL,
          "ONNX: the stages' maps instead, as stride4, ..."},
         {"nms", 0, CLI_FLAG, &a.nms, NULL,

@@ -42,6 +42,8 @@ static weld_status check_options(const weld_model *m, const char *path,
                   "an ONNX file's";
     } else if (*out == SAFETENSORS && (o->outputs || o->setting_count)) {
         problem = "a safetensors file holds tensors alone: outputs are an ONNX file's";
+    } else if (o->tensorrt && (*out == SAFETENSORS || !m->file.quantization)) {
+        problem = "the form for TensorRT is of int8 networks as ONNX: it takes others as they are";
     } else if (o->features && (o->outputs || o->setting_count)) {
         problem = "features or other outputs: one of them";
     } else if (o->stride_count && !o->features) {

@@ -7,9 +7,10 @@
 #include "base/text.h"
 #include "infer/compare.h"
 #include "infer/export.h"
+#include "infer/export_symmetric.h"
 #include "infer/model.h"
 #include "infer/stages.h"
-#include "passes/quantize.h"
+#include "passes/symmetric_codes.h"
 #include "serialization/model_metadata.h"
 #include "serialization/onnx.h"
 #include "serialization/quantization_text.h"
@@ -292,9 +293,10 @@ static weld_status make_metadata(const weld_model *m, const form *f, weld_metada
     return status;
 }
 
-static weld_status write_parts(const weld_model *m, const char *path, const part *p,
-                               const part others[OTHERS], const weld_export_options *o,
-                               const form *f, weld_export_report *report, weld_error *err) {
+static weld_status write_parts(const weld_model *m, const weld_weights *w, const char *path,
+                               const part *p, const part others[OTHERS],
+                               const weld_export_options *o, const form *f,
+                               weld_export_report *report, weld_error *err) {
     const weld_file_layout *layout = f->request.layout;
     const bool integers = m->file.quantization != NULL;
     weld_graph *graphs[OTHERS];
@@ -314,17 +316,44 @@ static weld_status write_parts(const weld_model *m, const char *path, const part
                                        .ending = f->ending.spell ? &f->ending : NULL,
                                        .codes = integers ? &p->codes : NULL,
                                        .other_codes = codes,
+                                       .signed_codes = o->tensorrt,
                                        .name = m->file.config.name,
                                        .metadata = &metadata};
     weld_status status = make_metadata(m, f, &metadata, err);
     status = status ? weld_fail_context(err, status, "%s", path)
-                    : weld_onnx_write(path, p->graph, m->file.weights, &options, &versions, err);
+                    : weld_onnx_write(path, p->graph, w, &options, &versions, err);
     weld_metadata_free(&metadata);
     if (!status) {
         report->opset = versions.opset;
         report->ir_version = versions.ir;
         report_graph(p->graph, others, o, f, report);
     }
+    return status;
+}
+
+/* In the codes of runtimes whose zero points are 0. */
+static weld_status make_symmetric(part *p, weld_error *err) {
+    weld_quantization made;
+    if (!p->graph) {
+        return WELD_OK;
+    }
+    WELD_TRY(weld_symmetric_codes(p->graph, &p->codes, &made, err));
+    weld_quantization_free(&p->codes);
+    p->codes = made;
+    return WELD_OK;
+}
+
+static weld_status write_symmetric(const weld_model *m, const char *path, part *p,
+                                   part others[OTHERS], const weld_export_options *o, const form *f,
+                                   weld_export_report *report, weld_error *err) {
+    weld_weights *w;
+    WELD_TRY(weld_symmetric_weights(m->graph, m->file.quantization, m->file.weights, &w, err));
+    weld_status status = make_symmetric(p, err);
+    for (int i = 0; i < OTHERS && !status; i++) {
+        status = make_symmetric(&others[i], err);
+    }
+    status = status ? status : write_parts(m, w, path, p, others, o, f, report, err);
+    weld_weights_free(w);
     return status;
 }
 
@@ -367,9 +396,18 @@ weld_status weld_export_onnx(const weld_model *m, const char *path,
     const weld_file_layout *layout = status ? NULL : f.request.layout;
     status = status ? status : cut_part(m, options, layout, p->height, p->width, &whole, err);
     status = status ? status : cut_others(m, options, layout, others, err);
-    status = status ? weld_fail_context(err, status, "%s", path)
-                    : verify_merged(v, m, options->features, err);
-    status = status ? status : write_parts(m, path, &whole, others, options, &f, report, err);
+    if (status) {
+        weld_fail_context(err, status, "%s", path);
+    } else if (options->tensorrt) {
+        status = weld_export_symmetric_verify(m, v, report, err);
+        status =
+            status ? status : write_symmetric(m, path, &whole, others, options, &f, report, err);
+    } else {
+        status = verify_merged(v, m, options->features, err);
+        status = status ? status
+                        : write_parts(m, m->file.weights, path, &whole, others, options, &f, report,
+                                      err);
+    }
     free_part(&whole);
     for (int i = 0; i < OTHERS; i++) {
         free_part(&others[i]);

@@ -39,6 +39,11 @@ while read -r network convolutions products; do
                 "$convolutions" "$products" = ;;
         esac
     done
+    case $network in
+    repvit | mobilenetv3)
+        runs "codes around 0 are what they are taken for ($network)" "${network}_symmetric.onnx" \
+            "${network}_symmetric" plain - '~' ;;
+    esac
 done < networks
 
 # By the program: a network of PyTorch's, quantised on photos, for any batch.
@@ -63,6 +68,10 @@ says_codes() {
 }
 holds "the codes are in the metadata" says_codes
 works "export maps" "$WELD" export int8.h5 --features --size dynamic -o maps.onnx
+works "export for TensorRT" "$WELD" export int8.h5 --for tensorrt -o tensorrt.onnx
+prints "what that costs is told" "^noise of activations on noise [0-9.]+ dB below the logits"
+refuses "floats have no such form" "int8 networks" "$WELD" export "$network" --size 32 --for tensorrt \
+    -o none.onnx
 refuses "a set without integers by channel is refused" "opset 13 suffices" "$WELD" export int8.h5 \
     --opset 12 -o none.onnx
 finish

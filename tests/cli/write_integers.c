@@ -12,6 +12,7 @@
 #include "passes/merging.h"
 #include "passes/minmax.h"
 #include "passes/quantize.h"
+#include "passes/symmetric_codes.h"
 #include "serialization/onnx.h"
 #include "suite.h"
 
@@ -94,10 +95,11 @@ static void write_run(const char *name, const weld_graph *integer_graph, weld_we
 /* --- Networks --------------------------------------------------------------------------------- */
 
 static void write_onnx(const char *name, const weld_graph *g, const weld_weights *integers,
-                       const weld_quantization *q, int opset) {
+                       const weld_quantization *q, int opset, bool signed_codes) {
     char path[4096];
     weld_error err;
-    const weld_onnx_options options = {.opset = opset, .codes = q, .name = name};
+    const weld_onnx_options options = {
+        .opset = opset, .codes = q, .signed_codes = signed_codes, .name = name};
     snprintf(path, sizeof path, opset == 20 ? "%s.onnx" : "%s_%d.onnx", name, opset);
     ok(weld_onnx_write(path, g, integers, &options, NULL, &err), &err);
 }
@@ -110,14 +112,35 @@ static void write_network(const char *name, const weld_graph *g, weld_weights *w
     weld_quantization q = minmax_quantization(g, w, 4, float_nodes);
     ok(weld_quantize_weights(g, w, &q, &integers, &err), &err);
     ok(weld_quantized_graph(g, &q, true, &integer_graph, &err), &err);
-    write_onnx(name, g, integers, &q, 20);
-    write_onnx(name, g, integers, &q, 15);
+    write_onnx(name, g, integers, &q, 20, false);
+    write_onnx(name, g, integers, &q, 15, false);
     write_run(name, integer_graph, integers);
     fprintf(list, "%s %d %d\n", name, merging_count(g, &weld_op_conv2d),
             merging_count(g, &weld_op_linear));
     weld_graph_free(integer_graph);
     weld_weights_free(integers);
     weld_quantization_free(&q);
+}
+
+/* Codes around 0; what they come to, as floats that are rounded. */
+static void write_symmetric(const char *name, const weld_graph *g, weld_weights *w) {
+    weld_error err;
+    weld_graph *rounded;
+    weld_weights *integers, *floats, *mixed;
+    weld_quantization q = minmax_quantization(g, w, 4, NULL), symmetric;
+    ok(weld_quantize_weights(g, w, &q, &integers, &err), &err);
+    ok(weld_dequantize_weights(g, &q, integers, &floats, &err), &err);
+    ok(weld_symmetric_codes(g, &q, &symmetric, &err), &err);
+    ok(weld_rounded_graph(g, &symmetric, &rounded, &err), &err);
+    ok(weld_symmetric_weights(g, &q, integers, &mixed, &err), &err);
+    write_onnx(name, g, mixed, &symmetric, 20, true);
+    write_run(name, rounded, floats);
+    weld_graph_free(rounded);
+    weld_weights_free(integers);
+    weld_weights_free(floats);
+    weld_weights_free(mixed);
+    weld_quantization_free(&q);
+    weld_quantization_free(&symmetric);
 }
 
 /* Every fourth layer stays float. */
@@ -151,11 +174,14 @@ static weld_graph *with_map(const weld_graph *g) {
 }
 
 static void write_config(const char *name, const weld_model_config *config) {
+    char symmetric[64];
     weld_graph *whole;
     weld_weights *w = merged(config, &whole);
     weld_graph *g = with_map(whole);
     write_network(name, g, w, NULL);
     write_mixed(name, g, w);
+    snprintf(symmetric, sizeof symmetric, "%s_symmetric", name);
+    write_symmetric(symmetric, g, w);
     weld_graph_free(whole);
     weld_graph_free(g);
     weld_weights_free(w);

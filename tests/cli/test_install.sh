@@ -2,14 +2,13 @@
 # The installed library is enough to write a program of one's own: install, build examples against it
 # with pkg-config alone, classify a photo, find boxes in it; the same with the static library.
 # Arguments: the program, make_photos, the build folder, the sanitizers (or none), the compiler,
-# make_network, quantize_minmax.
+# make_network.
 WELD=$(realpath "$1")
 MAKE_PHOTOS=$(realpath "$2")
 BUILD=$3
 SANITIZE=$4
 CC=$5
 MAKE_NETWORK=$(realpath "$6")
-QUANTIZE=$(realpath "$7")
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/tap.sh"
 cd "$WORK" || exit 1
@@ -40,7 +39,7 @@ prints "it says the class and the probability" "^class_[abc] 0\.[0-9]+$"
 cp "$WORK/stdout" by_library
 "$WELD" predict deploy.h5 photos/train/class_b/0000.jpg --top 1 > by_program
 holds "the program says the same class" grep -q "$(cut -d' ' -f1 by_library)" by_program
-works "quantise" "$QUANTIZE" deploy.h5 int8.h5
+works "quantise" "$WELD" quantize deploy.h5 --data photos/train -o int8.h5
 works "classify a photo by a network of integers" ./classify int8.h5 photos/train/class_b/0000.jpg
 prints "it says the class and the probability" "^class_[abc] 0\.[0-9]+$"
 run ./classify deploy.h5 nowhere.jpg

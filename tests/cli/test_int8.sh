@@ -1,9 +1,8 @@
 #!/bin/sh
 # A file of a network of integers, in all commands that take files of networks.
-# Arguments: the program, make_photos, quantize_minmax.
+# Arguments: the program, make_photos.
 WELD=$(realpath "$1")
 MAKE_PHOTOS=$(realpath "$2")
-QUANTIZE=$(realpath "$3")
 . "$(dirname "$0")/tap.sh"
 cd "$WORK" || exit 1
 
@@ -20,7 +19,7 @@ train: {epochs: 12, batch_size: 16, seed: 3, ema_decay: null}
 EOF2
 works "train" "$WELD" train small.yaml --out run
 works "merge" "$WELD" reparam run/last.h5 -o deploy.h5
-works "quantise" "$QUANTIZE" run/last.h5 int8.h5
+works "quantise" "$WELD" quantize run/last.h5 --data photos/train -o int8.h5
 holds "it is smaller" test "$(wc -c < int8.h5)" -lt "$(wc -c < deploy.h5)"
 
 works "predict" "$WELD" predict int8.h5 photos/val/class_a/0000.jpg

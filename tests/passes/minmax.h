@@ -11,7 +11,7 @@
 #include "ops/ops.h"
 #include "passes/quantize.h"
 
-/* Programs that are no tests quantise by this too. */
+/* Ends the program, be it a test or not. */
 static inline void minmax_ok(weld_status status, const weld_error *err) {
     if (status) {
         fprintf(stderr, "%s\n", err->message);

@@ -243,10 +243,29 @@ static void say_temperature(inspection *in, const weld_model_file *f) {
     }
 }
 
+/* The weights are not rounded, the scores that stand beside them are of a network that was. */
+static void say_codes(inspection *in, const weld_model_file *f) {
+    const weld_trainer_state *t = &f->trainer;
+    char activations[64] = "activations as they are";
+    if (!t->quantize_weights) {
+        return;
+    }
+    if (t->quantize_activations) {
+        snprintf(activations, sizeof activations, "activations of %lld",
+                 (long long)t->quantize_activations);
+    }
+    inspect_fact(in, "trained for",
+                 json_pack("{s:I, s:I}", "weights", (json_int_t)t->quantize_weights, "activations",
+                           (json_int_t)t->quantize_activations),
+                 "weights of %lld bits and %s: the scores are those of the rounded network",
+                 (long long)t->quantize_weights, activations);
+}
+
 static void say_training(inspection *in, const weld_model_file *f) {
     const weld_trainer_state *t = &f->trainer;
     if (f->kind == WELD_MODEL_CHECKPOINT && t->step > 0) {
         say_trained(in, f);
+        say_codes(in, f);
         inspect_fact(in, "optimizer", json_boolean(f->moment1 != NULL), "%s",
                      !f->moment1 ? "its state is not kept"
                      : weld_model_is_in_files_alone(&f->config)

@@ -41,6 +41,15 @@ refuses "evaluating on the old classes" "class" "$WELD" eval tuned/last.h5 --dat
 holds "the run's recipe holds the network" grep -q "name: repvit" tuned/recipe.yaml
 holds "and the preprocessing of the file" grep -q "mean: \[ *0.4, 0.4, 0.4 *\]" tuned/recipe.yaml
 
+# On for integers, with itself as the teacher.
+works "train it for integers" "$WELD" train "$WELD_SOURCE/recipes/quantize.yaml" --init tuned/best.h5 --data mine \
+    --out codes --set train.batch_size=8 --set train.epochs=1
+says "it tells the teacher" "teacher: tuned/best.h5"
+says "and what rounding costs" "quantize: ranges by [0-9]+ images.* dB below the outputs"
+works "inspect it" "$WELD" inspect codes/best.h5
+prints "it tells what it was trained for" "trained for +weights of 8 bits and activations of 8"
+works "quantise it" "$WELD" quantize codes/best.h5 --data mine/train --eval mine/val -o codes8.h5
+
 # A resumed run needs the file no more.
 # shellcheck disable=SC2086
 tune() { "$WELD" train "$RECIPE" --init first/start.h5 --data mine $FAST --set train.freeze=stage1 --set train.epochs=3 "$@"; }

@@ -250,6 +250,24 @@ typedef struct weld_kernels {
     void (*resample)(const weld_resampling *g, const void *x, int64_t row_begin, int64_t row_end,
                      void *y);
 
+    /* --- dense convolution of 3 x 3 with stride and dilation 1, by squares of 2 x 2 outputs
+     * --------
+     *
+     * F(2 x 2, 3 x 3) of Winograd (Lavin, Gray 2016): 16 products a square where there were 36.
+     * Square i of an image covers outputs (2 i', 2 i'') on, with i' = i / across, i'' = i % across,
+     * across = (ow + 1) / 2; only what lies in the image is written. Both are for squares [begin,
+     * end), and `plane` elements lie between the 16 elements of a square. Not in bf16 tables. */
+
+    /* v[4 p + q][end - begin, c] = (B d B^T)[p][q], d the 4 x 4 inputs from where the first output
+     * has its tap (0, 0), zero outside of x[h, w, c]; B = [1 0 -1 0; 0 1 1 0; 0 -1 1 0; 0 1 0 -1].
+     */
+    void (*winograd_input)(const weld_window *g, const void *x, int64_t begin, int64_t end,
+                           int64_t plane, void *v);
+    /* y[oh, ow, n] = f(A m A^T + bias[n]) (P, may be NULL), of m[4 p + q][end - begin, n];
+     * A = [1 1 1 0; 0 1 -1 -1]; f may be WELD_IDENTITY. */
+    void (*winograd_output)(weld_unary f, const weld_window *g, int64_t n, const void *m,
+                            int64_t plane, const void *bias, int64_t begin, int64_t end, void *y);
+
     /* --- for measuring -------------------------------------------------------------------------
      */
 

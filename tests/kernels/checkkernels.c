@@ -15,7 +15,7 @@ enum { MAX_TABLES = 6 };
 
 static const kernel_check *const groups[] = {product_checks,     depthwise_checks, channel_checks,
                                              elementwise_checks, row_checks,       window_checks,
-                                             combine_checks};
+                                             combine_checks,     winograd_checks};
 enum { GROUPS = sizeof groups / sizeof *groups };
 
 static int list_tables(weld_dtype dtype, const weld_kernels *tables[MAX_TABLES]) {

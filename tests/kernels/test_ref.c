@@ -74,6 +74,33 @@ START_TEST(depthwise_sums_neighbours) {
 }
 END_TEST
 
+/* The first channel of the image, padded, in one row of two squares: B d B^T by hand. */
+START_TEST(squares_of_an_image_are_transformed) {
+    const double x[] = {1, 2, 3, 4, 5, 6, 7, 8, 9};
+    const weld_window g = {3, 3, 1, 3, 3, 3, 3, 1, 1, 1, 1, 1, 1};
+    double v[16];
+    ref()->winograd_input(&g, x, 0, 1, 1, v); /* d = 0 0 0 0; 0 1 2 3; 0 4 5 6; 0 7 8 9 */
+    ASSERT_NEAR(16, v, 5, -9, -1, 2, -7, 12, 2, -4, -3, 6, 0, 0, 6, -12, 0, 0);
+    ref()->winograd_input(&g, x, 3, 4, 1, v); /* d = 5 6 0 0; 8 9 0 0; 0 0 0 0; 0 0 0 0 */
+    ASSERT_NEAR(16, v, 5, 6, -6, 6, 8, 9, -9, 9, -8, -9, 9, -9, 8, 9, -9, 9);
+}
+END_TEST
+
+START_TEST(squares_are_transformed_back_and_take_a_function) {
+    const double m[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}, bias[] = {100};
+    const weld_window even = {4, 4, 1, 2, 2, 3, 3, 1, 1, 0, 0, 1, 1};
+    const weld_window odd = {3, 3, 1, 1, 1, 3, 3, 1, 1, 0, 0, 1, 1};
+    double y[] = {NAN, NAN, NAN, NAN};
+    ref()->winograd_output(WELD_IDENTITY, &even, 1, m, 1, NULL, 0, 1, y);
+    ASSERT_NEAR(4, y, 54, -27, -54, 21);
+    ref()->winograd_output(WELD_RELU, &even, 1, m, 1, bias, 0, 1, y);
+    ASSERT_NEAR(4, y, 154, 73, 46, 121);
+    y[0] = y[1] = 7;
+    ref()->winograd_output(WELD_IDENTITY, &odd, 1, m, 1, NULL, 0, 1, y);
+    ASSERT_NEAR(2, y, 54, 7);
+}
+END_TEST
+
 START_TEST(depthwise_gradients_follow_the_taps_back) {
     const double dy[] = {1, 1, 2, 2, 3, 3, 4, 4};
     double dx[18], dweight[18] = {0};
@@ -607,9 +634,10 @@ END_TEST
 RUN_SUITE("kernels/ref", bf16_is_the_nearest_and_of_two_the_even_one, bf16_results_are_rounded_once,
           parameters_beside_bf16_are_floats, scores_are_products_of_packed_activations,
           packed_product_adds_bias_and_accumulates, product_of_a_transposed_accumulates,
-          depthwise_sums_neighbours, depthwise_gradients_follow_the_taps_back,
-          moments_survive_a_mean_far_above_the_deviation, channel_kernels_follow_their_formulas,
-          combine_adds_scaled_rows_and_applies_a_function,
+          depthwise_sums_neighbours, squares_of_an_image_are_transformed,
+          squares_are_transformed_back_and_take_a_function,
+          depthwise_gradients_follow_the_taps_back, moments_survive_a_mean_far_above_the_deviation,
+          channel_kernels_follow_their_formulas, combine_adds_scaled_rows_and_applies_a_function,
           unary_pair_is_the_function_and_its_gradient, activations_have_their_known_values,
           activation_gradients_are_difference_quotients, extreme_activations_stay_finite,
           elementwise_kernels_work_in_place, adamw_steps_as_the_paper_says,

@@ -16,6 +16,9 @@
 #include "kernels/ref/combine.inc.h"
 #include "kernels/ref/windows.inc.h"
 #include "kernels/ref/rows.inc.h"
+#if P_IS_T
+#include "kernels/ref/winograd.inc.h"
+#endif
 
 static const weld_kernels table = {
     .name = "ref",
@@ -61,6 +64,8 @@ static const weld_kernels table = {
 #if P_IS_T
     .adamw = adamw,
     .square_sum = square_sum,
+    .winograd_input = winograd_input,
+    .winograd_output = winograd_output,
     .softplus_sum = softplus_sum,
     .cross_entropy = cross_entropy,
     .cross_entropy_grad = cross_entropy_grad,

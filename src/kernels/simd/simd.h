@@ -88,4 +88,9 @@ void SIMD(resample)(const weld_resampling *g, const void *x, int64_t row_begin, 
 
 double SIMD(multiply_adds)(int64_t rounds, void *sum);
 
+void SIMD(winograd_input)(const weld_window *g, const void *x, int64_t begin, int64_t end,
+                          int64_t plane, void *v);
+void SIMD(winograd_output)(weld_unary f, const weld_window *g, int64_t n, const void *m,
+                           int64_t plane, const void *bias, int64_t begin, int64_t end, void *y);
+
 #endif

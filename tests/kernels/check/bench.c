@@ -85,6 +85,8 @@ static const bench_case cases[] = {
     WINDOW(window_checks, "im2col", 80, 64, 3, 1, 80),
     WINDOW(window_checks, "col2im", 112, 24, 3, 2, 56),
     WINDOW(window_checks, "resample", 28, 96, 3, 1, 56),
+    WINDOW(winograd_checks, "winograd_input", 28, 96, 3, 1, 28),
+    WINDOW(winograd_checks, "winograd_output", 28, 96, 3, 1, 28),
 };
 /* clang-format on */
 

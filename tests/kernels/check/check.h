@@ -80,7 +80,7 @@ typedef struct kernel_check {
 
 /* The kernels of each subject; the lists end with a NULL name. */
 extern const kernel_check product_checks[], depthwise_checks[], channel_checks[],
-    elementwise_checks[], row_checks[], window_checks[], combine_checks[];
+    elementwise_checks[], row_checks[], window_checks[], combine_checks[], winograd_checks[];
 
 /* --- making trials --- */
 
@@ -115,6 +115,13 @@ double growth(double terms);
  * the double reference gives for the absolute values of all inputs. */
 void bound_linear(trial *t);
 void bound_exact(trial *t);
+/* What a function is taken of, a sum, and the rounding of that. */
+typedef struct argument {
+    double value, error;
+} argument;
+/* The rounding of y = f(u), f the trial's or WELD_IDENTITY, written plainly: as for the kernel
+ * unary; and the error of u by the greatest slope that a function has, 1.5. */
+double bound_of_value(const trial *t, argument u, double y);
 /* Room in the scratch slot for what a call needs besides the arrays. */
 void *scratch(size_t bytes);
 

@@ -21,16 +21,12 @@ static void add_vector(trial *t, weld_random *r, const char *name) {
     add_parameters(t, r, name, INPUT, 1, t->n, t->n)->absent = !t->fixed && draw_chance(r, 0.3);
 }
 
-/* u = sum over i of scale x + shift at an element, and the rounding of that sum. */
-typedef struct argument {
-    double value, error;
-} argument;
-
 static double element(const array *vector, int64_t channel, double absent) {
     return vector->absent ? absent : vector->value[channel];
 }
 
-/* x[0..count), scale[0..count), shift are the trial's arrays from `first` on. */
+/* u = sum over i of scale x + shift at an element; x[0..count), scale[0..count), shift are the
+ * trial's arrays. */
 static argument argument_at(const trial *t, int count, int64_t i) {
     const array *x = t->array, *scale = x + count, *shift = scale + count;
     argument u = {element(shift, i % t->n, 0), fabs(element(shift, i % t->n, 0))};
@@ -54,9 +50,7 @@ static double approximation(const trial *t, argument u, double y) {
                : 0;
 }
 
-/* The rounding of f(u) written plainly: as for the kernel unary; and the error of u by the greatest
- * slope that a function has, 1.5. */
-static double bound_of_value(const trial *t, argument u, double y) {
+double bound_of_value(const trial *t, argument u, double y) {
     const weld_unary f = t->f;
     double terms = fabs(y);
     if (f == WELD_IDENTITY || f == WELD_RELU) {

@@ -286,7 +286,9 @@ typedef struct weld_session_options {
     const char *isa; /* NULL: the best (or WELD_ISA); "ref", "avx2", "avx512", ... */
     /* The parameters do not change while the session lives. What their operators make of them
      * (packed weights) is then made when the session is, not in every run, and is kept with w for
-     * all such sessions over w: of any batch, number of threads and graph. */
+     * all such sessions over w: of any batch, number of threads and graph. More may then be made of
+     * them (conv2d: transformed kernels), so that results differ by rounding from those of a
+     * session without. */
     bool constant_weights;
     /* Run every node over all of its tensor before the next: slower, more memory. */
     bool node_by_node;

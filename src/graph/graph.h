@@ -127,6 +127,7 @@ typedef struct weld_run {
     void *workspace;      /* WELD_ALIGNMENT-aligned, of the size that `workspace` asked for */
     const void *prepared; /* likewise, as `prepare` filled it */
     int threads;
+    bool constant_weights; /* what is prepared of them is kept from run to run */
     bool accumulate; /* add to the outputs that are sums (see `sums`) rather than overwrite them */
     int64_t first_row, end_row;  /* of output 0, along its first dimension, where sums_by_rows: the
                                   * others are left alone. 0, 0: all */

@@ -234,6 +234,8 @@ static weld_run specs_of(const planner *p, const weld_node *node, weld_tensor *o
                       .in = p->in,
                       .out = out,
                       .threads = plan->threads,
+                      .constant_weights =
+                          plan->constant_weights && weld_node_prepares_constants(node),
                       .kernels = weld_plan_kernels(plan, node),
                       .int8 = plan->int8};
 }

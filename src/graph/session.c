@@ -67,6 +67,8 @@ static void bind_runs(weld_session *s, uint64_t seed) {
                                  .workspace = workspace == SIZE_MAX ? NULL : s->arena + workspace,
                                  .prepared = prepared == SIZE_MAX ? NULL : s->arena + prepared,
                                  .threads = s->plan->threads,
+                                 .constant_weights = s->plan->constant_weights &&
+                                                     weld_node_prepares_constants(node),
                                  .kernels = weld_plan_kernels(s->plan, node),
                                  .int8 = s->plan->int8,
                                  .seed = seed};

@@ -68,7 +68,7 @@ static weld_conv2d_call call_of(const weld_run *run) {
 }
 
 static size_t workspace(const weld_run *run) {
-    return call_of(run).patch_bytes * (size_t)run->threads;
+    return call_of(run).workspace;
 }
 
 static size_t prepared(const weld_run *run) {

@@ -10,6 +10,16 @@ weld_conv2d_call weld_conv2d_call_of(const weld_run *run, weld_conv2d_geometry o
     const weld_conv2d_geometry *g = &call.geometry;
     const weld_window *w = &g->window;
     const weld_kernels *kernels = run->kernels;
+    if (!transposed && weld_conv2d_winograd_suits(run, g)) {
+        call.winograd = true;
+        weld_conv2d_winograd_plan(&call);
+        return call;
+    }
+    if (!transposed && weld_conv2d_wide_suits(g)) {
+        call.wide = true;
+        weld_conv2d_wide_plan(&call);
+        return call;
+    }
     size_t size = weld_activation_size(kernels);
     size_t weight_bytes = (size_t)(g->out * g->patch) * weld_dtype_size(run->in[WEIGHT].dtype);
     if (g->path == WELD_CONV2D_POINTWISE) {
@@ -26,6 +36,7 @@ weld_conv2d_call weld_conv2d_call_of(const weld_run *run, weld_conv2d_geometry o
         call.packed = weld_reserve(&call.prepared, call.packed_bytes * (size_t)g->groups);
         call.reordered = weld_reserve(&call.prepared, weight_bytes);
         call.patch_bytes = (size_t)(weld_split_largest(call.blocks) * g->patch) * size;
+        call.workspace = call.patch_bytes * (size_t)run->threads;
     }
     return call;
 }
@@ -70,6 +81,10 @@ void weld_conv2d_prepare(const weld_conv2d_call *call, void *prepared) {
         weld_row_product_prepare(pointwise(call), call->run, prepared);
     } else if (g->path == WELD_CONV2D_DEPTHWISE) {
         weld_swap_inner(weight->dtype, 1, g->out, g->taps, weight->data, prepared);
+    } else if (call->winograd) {
+        weld_conv2d_winograd_prepare(call, prepared);
+    } else if (call->wide) {
+        weld_conv2d_wide_prepare(call, prepared);
     } else if (g->path == WELD_CONV2D_PATCHES) {
         pack_groups(call, prepared);
     }
@@ -96,7 +111,13 @@ void weld_conv2d_run(weld_conv2d_call *call, weld_parallel_body band, weld_paral
         weld_parallel(run->threads, g->n * call->blocks.count, band, call);
         break;
     case WELD_CONV2D_PATCHES:
-        weld_parallel(run->threads, patch_items, patches, call);
+        if (call->winograd) {
+            weld_conv2d_winograd_run(call);
+        } else if (call->wide) {
+            weld_conv2d_wide_run(call);
+        } else {
+            weld_parallel(run->threads, patch_items, patches, call);
+        }
         break;
     }
 }

@@ -107,10 +107,10 @@ static void multiply_chunk(const row_product_call *call, int64_t chunk, int64_t 
 static void row_product_item(void *arg, int64_t item, int thread) {
     (void)thread;
     const row_product_call *call = arg;
-    int64_t columns = call->chunks.count / call->chunks_per_item;
-    int64_t begin = weld_split_begin(call->blocks, item / columns);
-    int64_t end = weld_split_begin(call->blocks, item / columns + 1);
-    int64_t chunk = item % columns * call->chunks_per_item;
+    const int64_t block = item % call->blocks.count; /* after the others with the same columns */
+    int64_t begin = weld_split_begin(call->blocks, block);
+    int64_t end = weld_split_begin(call->blocks, block + 1);
+    int64_t chunk = item / call->blocks.count * call->chunks_per_item;
     for (int64_t i = 0; i < call->chunks_per_item; i++) {
         multiply_chunk(call, chunk + i, begin, end);
     }
@@ -122,7 +122,7 @@ void weld_row_product_run(weld_row_product p, const weld_run *run) {
     int64_t size = smaller(at_least_one(BLOCK_ELEMENTS / (p.k + p.n)), 1024);
     int64_t items = smaller(p.rows * p.n * p.k / ITEM_PRODUCTS, MIN_ITEMS);
     int64_t parts = smaller(items, p.rows / LEAST_ROWS);
-    if (items < 2 || parts >= ENOUGH_PARTS) {
+    if (!p.by_columns && (items < 2 || parts >= ENOUGH_PARTS)) {
         call.chunks_per_item = chunks;
         chunks = 1;
     }

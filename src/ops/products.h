@@ -17,6 +17,7 @@ typedef struct weld_row_product {
     const void *a, *b, *bias;
     int64_t row_stride, column_stride;
     void *c;
+    bool by_columns; /* B is large: read it once, in chunks of columns, whatever the rows are */
 } weld_row_product;
 /* Bytes of B packed. */
 size_t weld_row_product_prepared(const weld_kernels *kernels, int64_t k, int64_t n);

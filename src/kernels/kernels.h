@@ -56,6 +56,16 @@ typedef struct weld_window {
     int64_t kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w;
 } weld_window;
 
+/* A convolution whose taps all lie inside of the image, and where: distances in elements, between
+ * results (their first taps, and themselves) and between taps, along rows and columns. */
+typedef struct weld_sweep {
+    int64_t rows, columns;       /* of results */
+    int64_t taps_h, taps_w, k;   /* k: channels of a tap, side by side */
+    int64_t x_row, x_column;     /* from result to result */
+    int64_t tap_row, tap_column; /* from tap to tap */
+    int64_t y_row, y_column;
+} weld_sweep;
+
 /* One axis of a resampling: output i is the sum over t, first[i] <= t < first[i + 1], of weight[t]
  * times input from[t]. */
 typedef struct weld_taps {
@@ -108,6 +118,13 @@ typedef struct weld_kernels {
      * exponentials that are taken of it. */
     void (*gemm_unrounded)(int64_t m, int64_t n, int64_t k, const void *a, int64_t lda,
                            const void *packed, const void *bias, void *c, int64_t ldc);
+
+    /* y[p y_row + q y_column + j] = bias[j] (P, may be NULL) + sum over ky, kx and i < k of
+     * x[p x_row + q x_column + ky tap_row + kx tap_column + i] B[(ky taps_w + kx) k + i, j], j < n,
+     * B[taps_h taps_w k, n] packed: the product of patches that need not be made. Where T is bf16 k
+     * is even. NULL in tables that have nothing better than patches. */
+    void (*convolve)(const weld_sweep *s, int64_t n, const void *x, const void *packed,
+                     const void *bias, void *y);
 
     /* --- depthwise convolution of one image; weight (P) in kernel layout [kh, kw, c] -----------
      */

@@ -101,6 +101,25 @@ START_TEST(squares_are_transformed_back_and_take_a_function) {
 }
 END_TEST
 
+/* Two columns of results of 2 x 2 taps of one channel, the second of the image's. */
+START_TEST(a_sweep_multiplies_what_the_taps_see) {
+    const double x[] = {9, 1, 9, 2, 9, 3, 9, 4, 9, 5, 9, 6}; /* 1 2 3; 4 5 6 */
+    const double packed[] = {1, 0, 10, 0, 100, 0, 1000, 1}, bias[] = {0.5, 0};
+    double y[] = {NAN, NAN, 7, NAN, NAN, 7};
+    const weld_sweep s = {.rows = 1,
+                          .columns = 2,
+                          .taps_h = 2,
+                          .taps_w = 2,
+                          .k = 1,
+                          .x_column = 2,
+                          .tap_row = 6,
+                          .tap_column = 2,
+                          .y_column = 3};
+    ref()->convolve(&s, 2, x + 1, packed, bias, y);
+    ASSERT_NEAR(6, y, 5421.5, 5, 7, 6532.5, 6, 7);
+}
+END_TEST
+
 START_TEST(depthwise_gradients_follow_the_taps_back) {
     const double dy[] = {1, 1, 2, 2, 3, 3, 4, 4};
     double dx[18], dweight[18] = {0};
@@ -634,8 +653,8 @@ END_TEST
 RUN_SUITE("kernels/ref", bf16_is_the_nearest_and_of_two_the_even_one, bf16_results_are_rounded_once,
           parameters_beside_bf16_are_floats, scores_are_products_of_packed_activations,
           packed_product_adds_bias_and_accumulates, product_of_a_transposed_accumulates,
-          depthwise_sums_neighbours, squares_of_an_image_are_transformed,
-          squares_are_transformed_back_and_take_a_function,
+          depthwise_sums_neighbours, a_sweep_multiplies_what_the_taps_see,
+          squares_of_an_image_are_transformed, squares_are_transformed_back_and_take_a_function,
           depthwise_gradients_follow_the_taps_back, moments_survive_a_mean_far_above_the_deviation,
           channel_kernels_follow_their_formulas, combine_adds_scaled_rows_and_applies_a_function,
           unary_pair_is_the_function_and_its_gradient, activations_have_their_known_values,

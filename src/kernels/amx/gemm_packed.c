@@ -1,4 +1,5 @@
-/* C[m, n] = A[m, k] B[k, n] + bias in bf16, B packed as avx512bf16/products.h says.
+/* C[m, n] = A[m, k] B[k, n] + bias in bf16, B packed as avx512bf16/products.h says; and
+ * convolutions, whose rows of A are where the image has them.
  *
  * Rows of A are taken in groups of tiles, small enough for a group to stay in the first-level cache
  * or near it while all panels of B pass over it. Sums start from the bias and leave the tile
@@ -6,6 +7,7 @@
  * multiplied. */
 #include "kernels/amx/amx.h"
 #include "kernels/amx/tiles.h"
+#include "kernels/avx512bf16/products.h"
 
 enum { GROUP = 8, MOST_TILES = 4, TILE = TILE_ROWS * 16 };
 
@@ -111,7 +113,7 @@ static tile_places start_from(const job *j, int64_t column, int64_t width, float
  * becomes the last of these. */
 static void multiply_group(const job *j, tile_product *p, int tiles, const row_tile *r,
                            const target *to, const uint32_t *panel, float *sums, block *before) {
-    const int64_t pairs = p_round_up(j->k, PAIRED_K) / 2;
+    const int64_t pairs = p_round_up((p->taps + 1) * j->k, PAIRED_K) / 2;
     const tile_places out = places_in(sums);
     for (int64_t column = 0; column < j->n;) {
         _Alignas(64) float row[PANEL];
@@ -169,6 +171,57 @@ void weld_bf16_amx_gemm_packed(int64_t m, int64_t n, int64_t k, const void *a, i
                 copy_rest(height, rest, from + k - rest, lda, copies[t]);
                 r[t].rest = (const char *)copies[t];
             }
+        }
+        multiply_group(&j, &p, count, r, to, packed, sums, &before);
+    }
+    const tile_places out = places_in(sums);
+    take_out_sums(&out);
+    finish(&j, &before, sums);
+    _tile_release();
+}
+
+enum { MOST_TAPS = 64 };
+
+/* Row tiles are of results side by side in a row of the image: its last one overlaps the one
+ * before.
+ */
+void weld_bf16_amx_convolve(const weld_sweep *s, int64_t n, const void *x, const void *packed,
+                            const void *bias, void *y) {
+    const int64_t element = sizeof(uint16_t), taps = s->taps_h * s->taps_w, rest = s->k % PAIRED_K;
+    if (taps > MOST_TAPS) {
+        weld_bf16_avx512bf16_convolve(s, n, x, packed, bias, y);
+        return;
+    }
+    if (s->rows <= 0 || s->columns <= 0 || n <= 0) {
+        return;
+    }
+    const int64_t height = tile_height(s->columns), across = (s->columns + height - 1) / height;
+    const job j = {n, s->k, s->x_column, s->y_column, height, x, bias, false, y};
+    int64_t tap_bytes[MOST_TAPS];
+    for (int64_t t = 1; t < taps; t++) {
+        tap_bytes[t - 1] = (t / s->taps_w * s->tap_row + t % s->taps_w * s->tap_column) * element;
+    }
+    tile_product p = {.steps = s->k / PAIRED_K,
+                      .a_bytes = s->x_column * element,
+                      .rest_bytes = rest > 0 ? s->x_column * element : 0,
+                      .a_step = TILE_BYTES,
+                      .taps = taps - 1,
+                      .tap_pairs = s->k / 2,
+                      .tap_bytes = tap_bytes};
+    _Alignas(64) float sums[MOST_TILES * TILE];
+    target targets[2][GROUP];
+    block before = {.tiles = 0};
+    tiles_start(height, rest / 2);
+    for (int64_t first = 0; first < s->rows * across; first += GROUP) {
+        row_tile r[GROUP];
+        target *to = targets[first / GROUP % 2];
+        const int count = (int)p_least(GROUP, s->rows * across - first);
+        for (int t = 0; t < count; t++) {
+            const int64_t row = (first + t) / across, wanted = (first + t) % across * height;
+            const int64_t column = p_least(wanted, s->columns - height);
+            const uint16_t *from = j.a + row * s->x_row + column * s->x_column;
+            to[t] = (target){j.c + row * s->y_row + column * s->y_column, wanted - column};
+            r[t] = (row_tile){(const char *)from, (const char *)(from + s->k - rest)};
         }
         multiply_group(&j, &p, count, r, to, packed, sums, &before);
     }

@@ -18,6 +18,10 @@ typedef struct tile_product {
     int64_t a_bytes, rest_bytes; /* from row to row; rest_bytes 0: there is no rest */
     int64_t a_step;              /* bytes from step to step, for the whole 32 */
     int64_t b_bytes;             /* from pair to pair */
+    /* Of convolutions: the products of the first tap, which is at rows' beginnings, and of these.
+     */
+    int64_t taps, tap_pairs;  /* how many more; pairs of k of each */
+    const int64_t *tap_bytes; /* from a row's beginning to each */
 } tile_product;
 
 /* Rows of A, as many as a tile has. */
@@ -90,6 +94,18 @@ P_INLINE void multiply_wide(bool two_rows, const tile_product *p, const row_tile
     } else {
         WIDE_STEP(TURN, two_rows, 6, 7, r->rest, last->rest, p->rest_bytes, b, p->b_bytes);
     }
+    for (int64_t t = 0; t < p->taps; t++) {
+        const int64_t at = p->tap_bytes[t];
+        b = (const char *)panel + (t + 1) * p->tap_pairs * p->b_bytes;
+        for (int64_t i = 0; i < p->steps; i++, b += step) {
+            WIDE_STEP(KEEP, two_rows, 4, 5, r->a + at + i * p->a_step, last->a + at + i * p->a_step,
+                      p->a_bytes, b, p->b_bytes);
+        }
+        if (p->rest_bytes) {
+            WIDE_STEP(KEEP, two_rows, 6, 7, r->rest + at, last->rest + at, p->rest_bytes, b,
+                      p->b_bytes);
+        }
+    }
 }
 
 #define NARROW_STEP(BEFORE, rows, A, B, from, offset, a_bytes, b, b_bytes)                         \
@@ -137,6 +153,16 @@ P_INLINE void multiply_narrow(int rows, const tile_product *p, const row_tile *r
         }
     } else {
         NARROW_STEP(TURN, rows, 6, 7, rest, 0, p->rest_bytes, b, p->b_bytes);
+    }
+    for (int64_t t = 0; t < p->taps; t++) {
+        const int64_t at = p->tap_bytes[t];
+        b = (const char *)panel + (t + 1) * p->tap_pairs * p->b_bytes;
+        for (int64_t i = 0; i < p->steps; i++, b += step) {
+            NARROW_STEP(KEEP, rows, 4, 5, a, at + i * p->a_step, p->a_bytes, b, p->b_bytes);
+        }
+        if (p->rest_bytes) {
+            NARROW_STEP(KEEP, rows, 6, 7, rest, at, p->rest_bytes, b, p->b_bytes);
+        }
     }
 }
 

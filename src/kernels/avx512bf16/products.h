@@ -14,6 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "kernels/kernels.h"
+
 /* The entries of the table in kernels.h. */
 size_t weld_bf16_avx512bf16_packed_size(int64_t k, int64_t n);
 void weld_bf16_avx512bf16_pack(int64_t k, int64_t n, const void *b, int64_t row_stride,
@@ -29,6 +31,9 @@ void weld_bf16_avx512bf16_gemm_unrounded(int64_t m, int64_t n, int64_t k, const 
 void weld_bf16_avx512bf16_gemm_at_b(int64_t m, int64_t n, int64_t k, const void *a, int64_t lda,
                                     const void *b, int64_t ldb, bool accumulate, void *c,
                                     int64_t ldc);
+
+void weld_bf16_avx512bf16_convolve(const weld_sweep *s, int64_t n, const void *x,
+                                   const void *packed, const void *bias, void *y);
 
 /* Pack B[k, n] that is bf16, with rows of ldb elements; for packed_size(k, n) elements. */
 void weld_bf16_avx512bf16_interleave(int64_t k, int64_t n, const uint16_t *b, int64_t ldb,

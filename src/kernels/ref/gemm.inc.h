@@ -107,3 +107,30 @@ static void gemm_at_b(int64_t m, int64_t n, int64_t k, const void *a_, int64_t l
         }
     }
 }
+
+/* One element of a convolution: the sum over taps and channels, x pointing to its first tap. */
+static double convolved(const weld_sweep *s, int64_t n, const real *x, const real *packed) {
+    double sum = 0;
+    for (int64_t t = 0; t < s->taps_h * s->taps_w; t++, packed += s->k * n) {
+        const real *tap = x + t / s->taps_w * s->tap_row + t % s->taps_w * s->tap_column;
+        for (int64_t i = 0; i < s->k; i++) {
+            sum += get(tap[i]) * get(packed[i * n]);
+        }
+    }
+    return sum;
+}
+
+/* y[p, q, n] = bias[n] + sum over taps and i < k of x[p, q, tap, i] packed[tap, i, n] */
+static void convolve(const weld_sweep *s, int64_t n, const void *x_, const void *packed_,
+                     const void *bias_, void *y_) {
+    const real *x = x_, *packed = packed_;
+    const param *bias = bias_;
+    real *y = y_;
+    for (int64_t at = 0; at < s->rows * s->columns; at++) {
+        const int64_t p = at / s->columns, q = at % s->columns;
+        for (int64_t j = 0; j < n; j++) {
+            const double sum = convolved(s, n, x + p * s->x_row + q * s->x_column, packed + j);
+            y[p * s->y_row + q * s->y_column + j] = put(sum + (bias ? (double)bias[j] : 0.0));
+        }
+    }
+}

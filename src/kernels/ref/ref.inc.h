@@ -29,6 +29,7 @@ static const weld_kernels table = {
     .gemm_packed = gemm_packed,
     .gemm_at_b = gemm_at_b,
     .gemm_unrounded = gemm_unrounded,
+    .convolve = convolve,
     .depthwise = depthwise,
     .depthwise_input_grad = depthwise_input_grad,
     .depthwise_weight_grad = depthwise_weight_grad,

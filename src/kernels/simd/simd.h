@@ -17,6 +17,8 @@ void SIMD(gemm_at_b)(int64_t m, int64_t n, int64_t k, const void *a, int64_t lda
                      int64_t ldb, bool accumulate, void *c, int64_t ldc);
 void SIMD(gemm_unrounded)(int64_t m, int64_t n, int64_t k, const void *a, int64_t lda,
                           const void *packed, const void *bias, void *c, int64_t ldc);
+void SIMD(convolve)(const weld_sweep *s, int64_t n, const void *x, const void *packed,
+                    const void *bias, void *y);
 
 void SIMD(depthwise)(const weld_window *g, const void *x, const void *weight, const void *bias,
                      int64_t row_begin, int64_t row_end, void *y);

@@ -4,6 +4,15 @@
 
 #define PRODUCT(name) WELD_SIMD_NAME(WELD_PRODUCTS_NAME, name)
 
+/* In bf16 where there are instructions that take pairs. */
+#ifdef WELD_CONVOLVES_BF16
+#define CONVOLVE PRODUCT(convolve)
+void PRODUCT(convolve)(const weld_sweep *s, int64_t n, const void *x, const void *packed,
+                       const void *bias, void *y);
+#else
+#define CONVOLVE NULL
+#endif
+
 void PRODUCT(gemm_packed)(int64_t m, int64_t n, int64_t k, const void *a, int64_t lda,
                           const void *packed, const void *bias, bool accumulate, void *c,
                           int64_t ldc);
@@ -52,10 +61,12 @@ static const weld_kernels table = {
     .layer_norm_grad = SIMD(layer_norm_grad),
 #ifdef WELD_SIMD_BF16
     .dtype = WELD_BF16,
+    .convolve = CONVOLVE,
     .from_f32 = SIMD(from_f32),
     .to_f32 = SIMD(to_f32),
 #else
     .dtype = WELD_F32,
+    .convolve = SIMD(convolve),
     .multiply_adds = SIMD(multiply_adds),
     .adamw = SIMD(adamw),
     .square_sum = SIMD(square_sum),

@@ -41,6 +41,7 @@ static const bench_case cases[] = {
     PRODUCT("gemm_at_b", 384, 192, 784), PRODUCT("gemm_at_b", 768, 384, 392),
     PRODUCT("gemm_unrounded", 48, 256, 36), PRODUCT("gemm_unrounded", 64, 64, 48),
     PRODUCT("gemm_unrounded", 96, 49, 64), PRODUCT("gemm_unrounded", 16, 16, 60),
+    PRODUCT("convolve", 14, 24, 24), PRODUCT("convolve", 28, 96, 96),
     WINDOW(depthwise_checks, "depthwise", 56, 48, 3, 1, 56),
     WINDOW(depthwise_checks, "depthwise", 56, 48, 3, 2, 28),
     WINDOW(depthwise_checks, "depthwise", 28, 96, 3, 1, 28),
@@ -102,6 +103,9 @@ static const kernel_check *find(const bench_case *c) {
 /* Floating-point operations of kernels that arithmetic limits; 0 for those that memory does. */
 static double operations(const bench_case *c) {
     const trial *t = &c->t;
+    if (strcmp(c->kernel, "convolve") == 0) { /* m x m results of 3 x 3 taps */
+        return 18.0 * (double)(t->m * t->m) * (double)t->n * (double)t->k;
+    }
     if (c->group == product_checks) {
         return 2.0 * (double)t->m * (double)t->n * (double)t->k;
     }

@@ -63,6 +63,7 @@ struct trial {
     bool transpose_b, accumulate;
     weld_unary f;
     weld_window g;
+    weld_sweep sweep;
     weld_adamw_step step;
     int steps;
     int32_t zero[3];

@@ -76,9 +76,60 @@ static void draw_unrounded(trial *t, weld_random *r) {
              t->transpose_b ? ", b transposed" : "", t->array[2].absent ? "" : ", bias");
 }
 
+static int64_t taps_of(const weld_sweep *s) {
+    return s->taps_h * s->taps_w * s->k;
+}
+
+static void call_convolve(const weld_kernels *k, void *const *p, const trial *t) {
+    if (!k->convolve) { /* there is nothing to check */
+        k = k->dtype == WELD_BF16 ? weld_kernels_ref_bf16() : weld_kernels_ref_f32();
+    }
+    void *packed = scratch(k->packed_size(taps_of(&t->sweep), t->n) * weld_dtype_size(k->dtype));
+    k->pack(taps_of(&t->sweep), t->n, p[1], 1, taps_of(&t->sweep), packed);
+    k->convolve(&t->sweep, t->n, p[0], packed, p[2], p[3]);
+}
+
+/* An image of whole channels, of which a tap takes some; or a tap takes columns side by side. */
+static void draw_convolve(trial *t, weld_random *r) {
+    const int64_t stride = draw_between(r, 1, 2), groups = draw_between(r, 1, 3);
+    const bool merged = draw_chance(r, 0.3);
+    int64_t k = t->fixed ? t->k : draw_channels(r);
+    k += k % 2;
+    t->n = t->fixed ? t->n : draw_channels(r);
+    const int64_t c = groups * k, width = draw_between(r, 0, 3), gap = draw_between(r, 0, 5);
+    weld_sweep s = {.rows = t->fixed ? t->m : draw_between(r, 1, 6),
+                    .columns = t->fixed ? t->m : draw_between(r, 1, 40),
+                    .taps_h = draw_between(r, 1, 4),
+                    .taps_w = merged ? 1 : draw_between(r, 1, 4),
+                    .k = k,
+                    .x_column = stride * c,
+                    .tap_column = c};
+    if (t->fixed) {
+        s.taps_h = s.taps_w = 3;
+        s.x_column = c;
+    }
+    const int64_t image_width = (s.columns - 1) * (s.x_column / c) + s.taps_w + width;
+    s.tap_row = image_width * c;
+    s.x_row = draw_between(r, 1, 2) * s.tap_row;
+    s.y_column = t->n + gap;
+    s.y_row = s.columns * s.y_column;
+    t->sweep = s;
+    t->call = call_convolve;
+    t->terms = (double)taps_of(&s) + 2;
+    const int64_t image_rows = (s.rows - 1) * (s.x_row / s.tap_row) + s.taps_h;
+    add_array(t, r, "x", INPUT, image_rows, s.tap_row, s.tap_row);
+    add_array(t, r, "b", INPUT, t->n, taps_of(&s), taps_of(&s))->kind = ROUNDED_PARAMETER;
+    add_parameters(t, r, "bias", INPUT, 1, t->n, t->n)->absent = draw_chance(r, 0.5);
+    add_array(t, r, "y", OUTPUT, s.rows * s.columns, t->n, s.y_column);
+    describe(t, "%lldx%lld of %lld, %lldx%lld taps of %lld%s", (long long)s.rows,
+             (long long)s.columns, (long long)t->n, (long long)s.taps_h, (long long)s.taps_w,
+             (long long)k, t->array[2].absent ? "" : ", bias");
+}
+
 const kernel_check product_checks[] = {
     {"gemm_packed", 150, draw_packed},
     {"gemm_at_b", 100, draw_at_b},
     {"gemm_unrounded", 100, draw_unrounded},
+    {"convolve", 150, draw_convolve},
     {0},
 };

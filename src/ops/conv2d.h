@@ -50,8 +50,9 @@ typedef struct weld_conv2d_call {
     const weld_run *run;
     weld_conv2d_geometry geometry;
     bool transposed;
-    bool winograd, wide; /* in place of patches: conv2d_winograd.c, conv2d_wide.c */
-    weld_split blocks;   /* of one image: positions, or rows for depthwise; of all: squares */
+    /* In place of blocks of patches: conv2d_winograd.c, conv2d_wide.c, conv2d_direct.c. */
+    bool winograd, wide, direct;
+    weld_split blocks; /* of one image: positions, or rows for depthwise; of all: squares */
     size_t packed, reordered, prepared; /* prepared: bytes of all */
     size_t packed_bytes, patch_bytes;   /* of one group; of one thread */
     size_t workspace;                   /* of all threads */
@@ -62,6 +63,10 @@ bool weld_conv2d_winograd_suits(const weld_run *run, const weld_conv2d_geometry 
 void weld_conv2d_winograd_plan(weld_conv2d_call *call); /* what lies where */
 void weld_conv2d_winograd_prepare(const weld_conv2d_call *call, char *prepared);
 void weld_conv2d_winograd_run(weld_conv2d_call *call);
+
+bool weld_conv2d_direct_suits(const weld_run *run, const weld_conv2d_geometry *g);
+void weld_conv2d_direct_plan(weld_conv2d_call *call);
+void weld_conv2d_direct_run(const weld_conv2d_call *call);
 
 bool weld_conv2d_wide_suits(const weld_conv2d_geometry *g);
 void weld_conv2d_wide_plan(weld_conv2d_call *call);

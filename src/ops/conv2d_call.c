@@ -20,6 +20,11 @@ weld_conv2d_call weld_conv2d_call_of(const weld_run *run, weld_conv2d_geometry o
         weld_conv2d_wide_plan(&call);
         return call;
     }
+    if (!transposed && weld_conv2d_direct_suits(run, g)) {
+        call.direct = true; /* prepared as patches are */
+        weld_conv2d_direct_plan(&call);
+        return call;
+    }
     size_t size = weld_activation_size(kernels);
     size_t weight_bytes = (size_t)(g->out * g->patch) * weld_dtype_size(run->in[WEIGHT].dtype);
     if (g->path == WELD_CONV2D_POINTWISE) {
@@ -115,6 +120,8 @@ void weld_conv2d_run(weld_conv2d_call *call, weld_parallel_body band, weld_paral
             weld_conv2d_winograd_run(call);
         } else if (call->wide) {
             weld_conv2d_wide_run(call);
+        } else if (call->direct) {
+            weld_conv2d_direct_run(call);
         } else {
             weld_parallel(run->threads, patch_items, patches, call);
         }

@@ -1,5 +1,5 @@
 /* Convolutions whose weights stay as they are, and those with many weights: computed in another way
- * than the rest (conv2d_winograd.c, conv2d_wide.c). */
+ * than the rest (conv2d_winograd.c, conv2d_direct.c, conv2d_wide.c). */
 #include <math.h>
 #include <string.h>
 
@@ -221,6 +221,71 @@ START_TEST(many_weights_give_the_bits_of_fewer) {
 }
 END_TEST
 
+typedef struct direct_case {
+    int64_t n, h, w, in, out;
+    int kernel[2], stride, padding, groups, dilation;
+} direct_case;
+
+static weld_graph *direct_graph(const direct_case *c, bool narrow) {
+    weld_graph *g;
+    const weld_init some = {WELD_INIT_UNIFORM, -1, 1};
+    ck_assert_int_eq(weld_graph_create(WELD_F32, &g, NULL), WELD_OK);
+    weld_value *x = weld_input(g, "x", WELD_SHAPE(c->n, c->h, c->w, c->in));
+    const weld_shape shape = WELD_SHAPE(c->out, c->in / c->groups, c->kernel[0], c->kernel[1]);
+    weld_value *weight = weld_parameter(g, "weight", shape, some);
+    weld_value *bias = weld_parameter(g, "bias", WELD_SHAPE(c->out), some);
+    const weld_conv2d_options o = {.stride = {c->stride, c->stride},
+                                   .padding = {c->padding, c->padding},
+                                   .groups = c->groups,
+                                   .dilation = {c->dilation, c->dilation}};
+    x = narrow ? weld_cast(g, x, WELD_BF16) : x;
+    weld_output(g, "y", weld_cast(g, weld_conv2d(g, x, weight, bias, o), WELD_F32));
+    ck_assert_int_eq(weld_graph_status(g, NULL), WELD_OK);
+    return g;
+}
+
+/* Groups of even and odd sizes, all channels at once, windows of all kinds, maps of several bands.
+ */
+static const direct_case direct[] = {
+    {2, 9, 11, 48, 48, {3, 3}, 1, 1, 2, 1},    {1, 12, 7, 72, 48, {3, 3}, 2, 1, 3, 1},
+    {3, 8, 8, 41, 34, {3, 3}, 1, 1, 1, 1},     {1, 10, 13, 40, 40, {5, 3}, 1, 2, 2, 2},
+    {2, 13, 9, 26, 70, {3, 3}, 2, 0, 1, 1},    {1, 8, 8, 66, 22, {3, 3}, 1, 1, 2, 1},
+    {1, 110, 120, 18, 20, {3, 3}, 2, 1, 1, 1}, {1, 30, 30, 36, 36, {2, 4}, 1, 1, 2, 1},
+    {1, 6, 50, 16, 17, {3, 3}, 1, 3, 1, 3},
+};
+enum { DIRECT = sizeof direct / sizeof *direct };
+
+/* In f32 the sums are of the same terms in the same order; in bf16 either way rounds them once, so
+ * that they are neighbours at most. */
+START_TEST(what_needs_no_patches_is_the_same_as_with_them) {
+    for (int i = 0; i < 2 * DIRECT; i++) {
+        const bool narrow = i >= DIRECT;
+        weld_graph *g = direct_graph(&direct[i % DIRECT], narrow);
+        for (int v = 0; weld_kernels_available(narrow ? WELD_BF16 : WELD_F32, v); v++) {
+            const char *isa = weld_kernels_available(narrow ? WELD_BF16 : WELD_F32, v);
+            weld_weights *w = weights_of(g);
+            weld_session *plain = ran(g, w, (weld_session_options){.threads = 1, .isa = isa});
+            for (int threads = 1; threads <= 5; threads += 2) {
+                weld_session_options o = {.threads = threads, .isa = isa, .constant_weights = true};
+                weld_session *s = ran(g, w, o);
+                weld_tensor x = weld_session_output(s, "y"), y = weld_session_output(plain, "y");
+                for (int64_t j = 0; j < weld_shape_count(&x.shape); j++) {
+                    const double a = element(&x, j), b = element(&y, j);
+                    const double most = narrow ? 0x1p-7 * fmax(fabs(a), fabs(b)) + 1e-5 : 0;
+                    ck_assert_msg(fabs(a - b) <= most, "case %d, %s, %d threads: %g for %g", i, isa,
+                                  threads, a, b);
+                }
+                weld_session_free(s);
+            }
+            weld_session_free(plain);
+            weld_weights_free(w);
+        }
+        weld_graph_free(g);
+    }
+}
+END_TEST
+
 RUN_SUITE("ops/conv2d_constant", constant_weights_change_a_convolution_by_rounding_alone,
           neither_threads_nor_batch_change_a_bit_of_constant_weights,
-          maps_of_all_sizes_share_constant_weights, many_weights_give_the_bits_of_fewer)
+          maps_of_all_sizes_share_constant_weights, many_weights_give_the_bits_of_fewer,
+          what_needs_no_patches_is_the_same_as_with_them)

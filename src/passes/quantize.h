@@ -83,7 +83,8 @@ weld_status weld_quantize_weights(const weld_graph *g, const weld_weights *w,
 
 /* Is all sound: codes for just the values that weld_quantization_mark says, zero points of 0..255,
  * scales that are normal and positive, weights of -127..127, and for each channel |q_b| + sum |q_w|
- * max(z, 255 - z) <= 2^31 - 1, and that times m[c] < 2^30? All that the integers' leaves are must
+ * max(z, 255 - z) <= 2^31 - 1, and that times m[c] < 2^30? Does each table say, to a code, what its
+ * function does? All that the integers' leaves are must
  * be in `integers` with its shape and type. WELD_ERROR_FORMAT names the entry at fault;
  * `where` stands in front. */
 weld_status weld_quantization_check(const weld_graph *g, const weld_quantization *q,

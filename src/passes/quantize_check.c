@@ -158,21 +158,39 @@ static weld_status check_layer(const weld_quantized_layer *l, const weld_weights
     return WELD_OK;
 }
 
+/* A table says what its function does: to a code, as the functions of systems differ by less. */
+static weld_status check_table(const weld_quantization *q, const weld_node *node,
+                               const weld_weights *integers, const char *where, weld_error *err) {
+    char name[WELD_QUANTIZED_NAME_SIZE];
+    const void *data = NULL;
+    unsigned char expected[WELD_CODE_COUNT];
+    const weld_value *y = node->outputs[0];
+    weld_table_name(q, y, name);
+    WELD_TRY(
+        find_integers(integers, name, WELD_U8, WELD_SHAPE(WELD_CODE_COUNT), where, &data, err));
+    weld_quantize_table(node, q->codes[node->inputs[0]->id], q->codes[y->id], expected);
+    for (int i = 0; i < WELD_CODE_COUNT; i++) {
+        const int found = ((const unsigned char *)data)[i];
+        if (found > expected[i] + 1 || found < expected[i] - 1) {
+            return weld_fail(err, WELD_ERROR_FORMAT,
+                             "%s: %s: code %d becomes %d: by the graph's function it is %d", where,
+                             name, i, found, expected[i]);
+        }
+    }
+    return WELD_OK;
+}
+
 weld_status weld_quantization_check(const weld_graph *g, const weld_quantization *q,
                                     const weld_weights *integers, const char *where,
                                     weld_error *err) {
     WELD_TRY(weld_quantization_check_codes(g, q, where, err));
     for (size_t i = 0; i < g->node_count; i++) {
         const weld_node *node = g->nodes[i];
-        char name[WELD_QUANTIZED_NAME_SIZE];
-        const void *table;
         if (weld_node_is_product(node) && weld_quantization_is_integer(q, node)) {
             const weld_quantized_layer l = weld_quantized_layer_of(q, node);
             WELD_TRY(check_layer(&l, integers, where, err));
         } else if (weld_quantization_has_table(q, node)) {
-            weld_table_name(q, node->outputs[0], name);
-            WELD_TRY(find_integers(integers, name, WELD_U8, WELD_SHAPE(WELD_CODE_COUNT), where,
-                                   &table, err));
+            WELD_TRY(check_table(q, node, integers, where, err));
         }
     }
     return WELD_OK;

@@ -250,6 +250,23 @@ static const char *find_table(const made *m, char path[64]) {
     return path;
 }
 
+START_TEST(a_table_of_another_function_is_refused) {
+    made m = make();
+    char path[64];
+    unsigned char table[256];
+    weld_store *s;
+    find_table(&m, path);
+    ck_assert_int_eq(weld_store_open(m.path, &s, NULL), WELD_OK);
+    ck_assert_int_eq(weld_store_read(s, path, WELD_STORE_U8, &WELD_SHAPE(256), table, NULL),
+                     WELD_OK);
+    weld_store_free(s);
+    table[200] = (unsigned char)(table[200] - 2);
+    assert_refused(m.path, m.other, (change){path, NULL, WELD_STORE_U8, WELD_SHAPE(256), table},
+                   "code 200 becomes");
+    unmake(&m);
+}
+END_TEST
+
 START_TEST(tensors_of_other_types_and_sizes_are_refused) {
     made m = make();
     static const unsigned char zeros[4096];
@@ -303,5 +320,6 @@ RUN_SUITE("serialization/int8_file", what_was_written_comes_back,
           codes_without_meaning_are_refused,
           values_that_are_missing_twice_there_or_in_disorder_are_refused,
           layers_that_do_not_exist_and_other_arithmetic_are_refused,
-          integers_without_meaning_are_refused, tensors_of_other_types_and_sizes_are_refused,
+          integers_without_meaning_are_refused, a_table_of_another_function_is_refused,
+          tensors_of_other_types_and_sizes_are_refused,
           failing_allocations_are_errors_and_nothing_more)

@@ -22,7 +22,9 @@ typedef enum weld_quantize_method {
 } weld_quantize_method;
 
 typedef struct weld_quantize_options {
-    int images; /* of `data`, at most, spread over its classes: 256; of fewer than 16 it warns */
+    /* To calibrate on, of `data`, at most, spread over its classes: 256; of fewer than 16 it warns.
+     * A quarter as many more, or a fifth of those that there are, say which way is the best. */
+    int images;
     /* A data set to compare both networks on. NULL: the images of `data` that were not taken, where
      * it has labels; else both are only held against each other. */
     const char *evaluate;
@@ -59,15 +61,21 @@ typedef struct weld_quantize_report {
     int64_t images, skipped;     /* calibrated on, and left out because they are bad */
     weld_quantize_method method; /* that was taken */
     bool equalised;              /* channels of residual streams were brought to one range... */
-    double equalised_gain;       /* ...which changed the noise by so many dB, taken or not */
-    bool corrected;              /* biases were */
-    double sqnr;                 /* dB that the noise is below the outputs, on those images */
-    int64_t evaluated;           /* images that both networks were compared on */
-    bool labelled;               /* the scores hold, and where images are right or wrong */
-    weld_score before, after;    /* the score that decides: top-1 */
-    double drop, drop_error;     /* points of it, and their standard error (NAN: unknown) */
-    int64_t lost, gained;        /* images right before and wrong after, the other way round; -1 */
-    int64_t same_answer;         /* images for which both come to the same; -1: it has no answers */
+    double equalised_gain;       /* ...which changed the noise by so many dB, taken or not; NAN: it
+                                  * was not tried, or layers became float since */
+    bool corrected;              /* biases were; never without `chosen_by` */
+    int64_t chosen_by;           /* other images of `data`, which said what comes nearest; 0: there
+                                  * were too few */
+    /* What both networks were compared on: "evaluation", "others" of `data`, those they were
+     * "chosen_by", or, where there are none of these, those they were "calibrated" on. */
+    const char *compared_on;
+    double sqnr;              /* dB that the noise is below the outputs, on these */
+    int64_t evaluated;        /* images that both networks were compared on */
+    bool labelled;            /* the scores hold, and where images are right or wrong */
+    weld_score before, after; /* the score that decides: top-1 */
+    double drop, drop_error;  /* points of it, and their standard error (NAN: unknown) */
+    int64_t lost, gained;     /* images right before and wrong after, the other way round; -1 */
+    int64_t same_answer;      /* images for which both come to the same; -1: it has no answers */
     int64_t bytes_before, bytes_after;                 /* of the files, merged */
     double milliseconds_before, milliseconds_after;    /* median of batch 1 */
     weld_quantize_part parts[WELD_QUANTIZE_PARTS_MAX]; /* by their noise */

@@ -46,9 +46,33 @@ static void print_head(const char *path, const weld_quantize_report *r) {
            r->method == WELD_QUANTIZE_MINMAX ? "all of the range" : "99.99 percentile",
            (long long)r->images, weld_plural(r->images, "image", "images"));
     if (r->equalised) {
-        printf(", stream equalised (%+.1f dB)", r->equalised_gain);
+        printf(", stream equalised");
     }
-    printf("%s\n%-24s%-14s%s\n", r->corrected ? ", biases corrected" : "", "", "float32", "int8");
+    if (r->equalised && isfinite(r->equalised_gain)) {
+        printf(" (%+.1f dB)", r->equalised_gain);
+    }
+    puts(r->corrected ? ", biases corrected" : "");
+}
+
+/* Which images were for what. */
+static void print_images(const request *q, const weld_quantize_report *r) {
+    char line[2400] = "", number[32];
+    weld_append(line, sizeof line, "calibrated on %s %s of %s", grouped(r->images, number),
+                weld_plural(r->images, "image", "images"), q->data);
+    if (r->chosen_by > 0 && strcmp(r->compared_on, "chosen_by") != 0) {
+        weld_append(line, sizeof line, ", chosen by %s others", grouped(r->chosen_by, number));
+    }
+    grouped(r->evaluated, number);
+    if (strcmp(r->compared_on, "evaluation") == 0) {
+        weld_append(line, sizeof line, ", compared on %s of %s", number, q->evaluate);
+    } else if (strcmp(r->compared_on, "calibrated") == 0) {
+        weld_append(line, sizeof line, ", compared on %s: there %s no other",
+                    r->images == 1 ? "itself" : "themselves", r->images == 1 ? "is" : "are");
+    } else {
+        weld_append(line, sizeof line, ", compared on %s %s", number,
+                    weld_plural(r->evaluated, "other", "others"));
+    }
+    printf("%s\n%-24s%-14s%s\n", line, "", "float32", "int8");
 }
 
 static void print_row(const char *title, const char *before, const char *after, const char *rest) {
@@ -97,7 +121,10 @@ static void print_part(const weld_quantize_report *r, const weld_quantize_part *
 }
 
 static void print_noise(const weld_quantize_report *r) {
-    printf("noise %.1f dB below the %ss. Of it:", r->sqnr, r->output_word);
+    const char *on = strcmp(r->compared_on, "calibrated") != 0 ? ""
+                     : r->images == 1 ? ", on the image that was calibrated on"
+                                      : ", on the images that were calibrated on";
+    printf("noise %.1f dB below the %ss%s. Of it:", r->sqnr, r->output_word, on);
     for (int i = 0; i < r->part_count && i < MOST_TOLD && !r->parts[i].is_float; i++) {
         printf("  %.0f %% ", 100 * r->parts[i].share);
         print_part(r, &r->parts[i]);
@@ -112,8 +139,9 @@ static void print_float(const weld_quantize_report *r) {
     }
 }
 
-static void print_report(const char *path, const weld_quantize_report *r) {
-    print_head(path, r);
+static void print_report(const request *q, const weld_quantize_report *r) {
+    print_head(q->out, r);
+    print_images(q, r);
     if (r->labelled) {
         print_scores(r);
     }
@@ -188,6 +216,9 @@ static weld_status open_data(const cli_call *call, const request *r, const weld_
     WELD_TRY(cli_open_data(&evaluation, m, &d->evaluation, err));
     WELD_TRY(weld_quantize_data_open(m, r->data, o, d, err));
     cli_tell_data(d->ds, weld_model_get_preprocessing(m)->scale16);
+    if (d->parted && d->evaluation.ds && *d->evaluation.adopted.text) {
+        cli_say("note: %s", d->evaluation.adopted.text);
+    }
     return cli_spare_data(call, d->ds, err);
 }
 
@@ -200,7 +231,7 @@ static weld_status quantize(const cli_call *call, request *r, const weld_model *
     status = status ? status : weld_model_quantize_on(m, &data, &options, r->out, &report, err);
     weld_quantize_data_close(&data);
     if (!status) {
-        print_report(r->out, &report);
+        print_report(r, &report);
         status =
             r->report ? weld_file_write(r->report, report.json, strlen(report.json), err) : WELD_OK;
     }
@@ -212,10 +243,13 @@ weld_status cli_quantize(cli_call *call, weld_error *err) {
     request r = {.images = 0};
     const cli_option options[] = {
         {"output", 'o', CLI_OUTPUT_NEEDED, &r.out, "OUT.h5", "the deploy file of integers"},
-        {"data", 0, CLI_NEEDED, &r.data, "DIR", "images to calibrate on, with labels or without"},
+        {"data", 0, CLI_NEEDED, &r.data, "DIR",
+         "images to calibrate on, with labels or without; half stay to be compared on without "
+         "--eval"},
         {"eval", 0, CLI_TEXT, &r.evaluate, "DIR",
          "images to compare on (those of --data that are left)"},
-        {"images", 0, CLI_COUNT, &r.images, "N", "to calibrate on, at most (256)"},
+        {"images", 0, CLI_COUNT, &r.images, "N",
+         "to calibrate on, at most (256); a quarter as many more choose the best way"},
         {"max-drop", 0, CLI_TEXT, &r.max_drop, "P",
          "points that may be lost: layers stay float until no more are (any)"},
         {"method", 0, CLI_CHOICE, &r.method, "auto|minmax|percentile",

@@ -90,9 +90,10 @@ struct weld_calibration {
     const weld_dataset *ds;
     weld_transform transform;
     int threads;
-    int64_t *samples; /* of ds, of the images */
-    int64_t count, skipped;
-    float *kept; /* all of them, or NULL */
+    int64_t *samples;             /* of ds, of the images */
+    int64_t count, skipped, seen; /* seen: of the order */
+    float *kept;                  /* all of them, or NULL */
+    bool is_part;                 /* of another, whose samples and images these are */
 };
 
 /* Several images that are read at once. */
@@ -159,7 +160,7 @@ static void end_reading(reading *r) {
     weld_free(r->reasons);
 }
 
-/* Take the good ones of a piece, moved together to `to` where they are kept. */
+/* Take the good ones of a piece. */
 static void take_good(weld_calibration *c, const weld_calibration_options *o, const reading *r,
                       int64_t count) {
     const size_t floats = weld_calibration_floats(c);
@@ -172,25 +173,37 @@ static void take_good(weld_calibration *c, const weld_calibration_options *o, co
             continue;
         }
         if (c->kept) {
-            memmove(c->kept + (size_t)c->count * floats, r->images + (size_t)i * floats,
-                    floats * sizeof(float));
+            memcpy(c->kept + (size_t)c->count * floats, r->images + (size_t)i * floats,
+                   floats * sizeof(float));
         }
         c->samples[c->count++] = r->samples[i];
     }
+}
+
+static int64_t wanted(const weld_calibration_options *o) {
+    return o->wanted > 0 && o->wanted < o->count ? o->wanted : o->count;
+}
+
+/* How many are read next: no more than are wanted if they all are good. */
+static int64_t next_piece(const weld_calibration *c, const weld_calibration_options *o) {
+    const int64_t good = o->count - c->skipped, half = good > 1 ? good / 2 : good;
+    const int64_t most = o->half && half < wanted(o) ? half : wanted(o);
+    const int64_t lacking = most - c->count, left = o->count - c->seen;
+    const int64_t count = lacking < left ? lacking : left;
+    return count < PIECE ? count : PIECE;
 }
 
 static weld_status read_all(weld_calibration *c, const weld_calibration_options *o,
                             weld_error *err) {
     const size_t floats = weld_calibration_floats(c);
     reading r = {0};
-    float *images = c->kept ? NULL : weld_alloc(PIECE * floats, sizeof *images);
-    weld_status status = c->kept || images ? start_reading(c, &r, err)
-                                           : weld_fail_memory(err, weld_dataset_path(c->ds));
-    for (int64_t first = 0; first < o->count && !status; first += PIECE) {
-        const int64_t count = o->count - first < PIECE ? o->count - first : PIECE;
-        float *to = c->kept ? c->kept + (size_t)first * floats : images;
-        status = read_piece(&r, o->order + first, count, to, err);
+    float *images = weld_alloc(PIECE * floats, sizeof *images);
+    weld_status status =
+        images ? start_reading(c, &r, err) : weld_fail_memory(err, weld_dataset_path(c->ds));
+    for (int64_t count; !status && (count = next_piece(c, o)) > 0;) {
+        status = read_piece(&r, o->order + c->seen, count, images, err);
         if (!status) {
+            c->seen += count;
             take_good(c, o, &r, count);
         }
     }
@@ -207,10 +220,11 @@ static weld_status read_all(weld_calibration *c, const weld_calibration_options 
 static weld_status fill(weld_calibration *c, const weld_calibration_options *o, weld_error *err) {
     WELD_TRY(weld_transform_init(&c->transform, o->preprocessing, NULL, err));
     const size_t bytes = weld_calibration_floats(c) * sizeof(float);
-    const bool keep = bytes == 0 || (size_t)o->count <= MOST_KEPT / bytes;
-    c->samples = weld_alloc((size_t)o->count, sizeof *c->samples);
-    c->kept = keep ? weld_alloc((size_t)o->count, bytes) : NULL;
-    if ((!c->samples && o->count) || (keep && !c->kept && o->count)) {
+    const int64_t most = wanted(o);
+    const bool keep = bytes == 0 || (size_t)most <= MOST_KEPT / bytes;
+    c->samples = weld_alloc((size_t)most, sizeof *c->samples);
+    c->kept = keep ? weld_alloc((size_t)most, bytes) : NULL;
+    if ((!c->samples && most) || (keep && !c->kept && most)) {
         return weld_fail_memory(err, weld_dataset_path(c->ds));
     }
     return read_all(c, o, err);
@@ -233,11 +247,25 @@ weld_status weld_calibration_create(const weld_dataset *ds, const weld_calibrati
 }
 
 void weld_calibration_free(weld_calibration *c) {
-    if (c) {
+    if (c && !c->is_part) {
         weld_free(c->samples);
         weld_free(c->kept);
-        weld_free(c);
     }
+    weld_free(c);
+}
+
+weld_status weld_calibration_part(const weld_calibration *c, int64_t first, int64_t count,
+                                  weld_calibration **out, weld_error *err) {
+    weld_calibration *part = *out = weld_alloc(1, sizeof *part);
+    if (!part) {
+        return weld_fail_memory(err, weld_dataset_path(c->ds));
+    }
+    *part = *c;
+    part->is_part = true;
+    part->samples = c->samples + first;
+    part->count = count;
+    part->kept = c->kept ? c->kept + (size_t)first * weld_calibration_floats(c) : NULL;
+    return WELD_OK;
 }
 
 int64_t weld_calibration_count(const weld_calibration *c) {
@@ -246,6 +274,14 @@ int64_t weld_calibration_count(const weld_calibration *c) {
 
 int64_t weld_calibration_skipped(const weld_calibration *c) {
     return c->skipped;
+}
+
+int64_t weld_calibration_seen(const weld_calibration *c) {
+    return c->seen;
+}
+
+int64_t weld_calibration_sample(const weld_calibration *c, int64_t i) {
+    return c->samples[i];
 }
 
 const char *weld_calibration_name(const weld_calibration *c, int64_t i) {

@@ -20,6 +20,8 @@ typedef struct weld_calibration_options {
     const weld_preprocessing *preprocessing;
     const int64_t *order; /* [count]; not needed later */
     int64_t count;
+    int64_t wanted;                     /* good ones, the first in that order; 0: all */
+    bool half;                          /* leave as many of what may be good as are taken */
     int threads;                        /* 0: all */
     weld_bad_image_function *bad_image; /* may be NULL; index: of the data set */
     void *arg;
@@ -29,10 +31,17 @@ typedef struct weld_calibration_options {
  * it. WELD_ERROR_FORMAT: none can be read. */
 weld_status weld_calibration_create(const weld_dataset *ds, const weld_calibration_options *options,
                                     weld_calibration **out, weld_error *err);
+/* Images [first, first + count) of c, which must outlive it. */
+weld_status weld_calibration_part(const weld_calibration *c, int64_t first, int64_t count,
+                                  weld_calibration **out, weld_error *err);
 void weld_calibration_free(weld_calibration *c); /* accepts NULL */
 
 int64_t weld_calibration_count(const weld_calibration *c);
 int64_t weld_calibration_skipped(const weld_calibration *c);
+/* Of the order, how many were looked at. */
+int64_t weld_calibration_seen(const weld_calibration *c);
+/* The image's number in the data set. */
+int64_t weld_calibration_sample(const weld_calibration *c, int64_t i);
 const char *weld_calibration_name(const weld_calibration *c, int64_t i);
 /* Floats of an image, [height, width, 3]. */
 size_t weld_calibration_floats(const weld_calibration *c);

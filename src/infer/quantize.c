@@ -53,17 +53,6 @@ static void hear_bad(void *arg, int64_t index, const char *reason) {
     weld_quantize_say(o, "skipped: %s", reason);
 }
 
-static weld_status read_images(const weld_quantizer *q, const int64_t *order, int64_t count,
-                               weld_calibration **out, weld_error *err) {
-    const weld_calibration_options options = {.preprocessing = &q->model->file.preprocessing,
-                                              .order = order,
-                                              .count = count,
-                                              .threads = q->options->threads,
-                                              .bad_image = hear_bad,
-                                              .arg = (void *)q->options};
-    return weld_calibration_create(q->data->ds, &options, out, err);
-}
-
 static weld_status open_standard(weld_quantizer *q, weld_error *err) {
     const weld_quantize_options *o = q->options;
     const weld_dataset *ds = q->data->evaluation.ds;
@@ -72,10 +61,10 @@ static weld_status open_standard(weld_quantizer *q, weld_error *err) {
             .batch_size = BATCH, .threads = o->threads, .bad_image = hear_bad, .arg = (void *)o};
         return weld_standard_create(q->model, ds, &options, &q->standard, err);
     }
-    if (q->data->rest_count > 0) {
-        WELD_TRY(read_images(q, q->data->rest, q->data->rest_count, &q->unlabelled, err));
-    }
-    return weld_standard_create_unlabelled(q->model, q->unlabelled ? q->unlabelled : q->images,
+    return weld_standard_create_unlabelled(q->model,
+                                           q->unlabelled ? q->unlabelled
+                                           : q->held     ? q->held
+                                                         : q->images,
                                            o->threads, &q->standard, err);
 }
 
@@ -94,16 +83,15 @@ static weld_status open(weld_quantizer *q, weld_error *err) {
     WELD_TRY(weld_parts_choose_float(&q->parts, g, o->float_layers, o->float_count, q->float_nodes,
                                      err));
     weld_parts_note_float(&q->parts, q->float_nodes);
-    WELD_TRY(read_images(q, q->data->order, q->data->count, &q->images, err));
-    return weld_judge_create(g, q->model->file.weights, q->images, INT64_MAX, o->threads, &q->judge,
-                             err);
+    WELD_TRY(weld_quantizer_open_images(q, err));
+    return weld_judge_create(g, q->model->file.weights, q->held ? q->held : q->images, INT64_MAX,
+                             o->threads, &q->judge, err);
 }
 
 static void close(weld_quantizer *q) {
     weld_standard_free(q->standard);
-    weld_calibration_free(q->unlabelled);
-    weld_calibration_free(q->images);
     weld_judge_free(q->judge);
+    weld_quantizer_close_images(q);
     weld_parts_free(&q->parts);
     weld_free(q->float_nodes);
     for (int i = 0; i < WELD_GROUNDS; i++) {
@@ -117,7 +105,7 @@ static void close(weld_quantizer *q) {
 
 /* --- Finding the best ------------------------------------------------------------------------- */
 
-static weld_status measure_parts(weld_quantizer *q, weld_error *err) {
+static weld_status measure_parts(weld_quantizer *q, const bool *float_nodes, weld_error *err) {
     const int64_t room = SHARED_FLOATS / (int64_t)weld_calibration_floats(q->images);
     const int64_t images = room < LEAST_SHARED  ? LEAST_SHARED
                            : room > MOST_SHARED ? MOST_SHARED
@@ -125,8 +113,8 @@ static weld_status measure_parts(weld_quantizer *q, weld_error *err) {
     weld_judge *judge;
     WELD_TRY(weld_judge_create(q->graph, q->model->file.weights, q->images, images,
                                q->options->threads, &judge, err));
-    weld_status status = weld_parts_measure(&q->parts, &q->grounds[q->ground], q->method,
-                                            q->float_nodes, judge, err);
+    weld_status status =
+        weld_parts_measure(&q->parts, &q->grounds[q->ground], q->method, float_nodes, judge, err);
     weld_judge_free(judge);
     return status;
 }
@@ -146,11 +134,14 @@ static weld_status find_best(weld_quantizer *q, weld_error *err) {
     WELD_TRY(
         weld_standard_compare(q->standard, q->best.graph, q->best.integers, &q->standoff, err));
     q->evaluations = 1;
-    WELD_TRY(measure_parts(q, err));
+    WELD_TRY(measure_parts(q, q->float_nodes, err));
     WELD_TRY(weld_quantizer_meet_budget(q, err));
+    if (q->float_count > 0) { /* what is told is of the file as it is */
+        WELD_TRY(measure_parts(q, q->best.codes.float_nodes, err));
+    }
     weld_parts_note_float(&q->parts, q->best.codes.float_nodes);
     tell_error(q);
-    return WELD_OK;
+    return weld_quantizer_say_noise(q, err);
 }
 
 /* --- The file --------------------------------------------------------------------------------- */
@@ -213,7 +204,7 @@ static weld_status write(weld_quantizer *q, const char *path, weld_error *err) {
 
 /* --- All of it -------------------------------------------------------------------------------- */
 
-weld_status weld_model_quantize_on(const weld_model *m, const weld_quantize_data *data,
+weld_status weld_model_quantize_on(const weld_model *m, weld_quantize_data *data,
                                    const weld_quantize_options *options, const char *path,
                                    weld_quantize_report *report, weld_error *err) {
     weld_model *merged = NULL;

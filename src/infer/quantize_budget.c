@@ -49,6 +49,16 @@ static bool is_met(const weld_quantizer *q, const weld_standoff *s) {
     return s->drop <= q->options->max_drop;
 }
 
+/* Of the candidates that taken is what is known with these layers float. */
+static void keep_noise(weld_quantizer *q) {
+    for (int g = 0; g < WELD_GROUNDS; g++) {
+        for (int i = 0; i < WELD_METHODS; i++) {
+            const bool taken = g == q->ground && weld_quantizer_method(i) == q->method;
+            q->noise[g][i] = taken ? q->best_noise : NAN;
+        }
+    }
+}
+
 static weld_status try(search *s, int k, weld_error *err) {
     weld_quantizer *q = s->q;
     weld_attempt attempt;
@@ -67,6 +77,7 @@ static weld_status try(search *s, int k, weld_error *err) {
         q->corrected = corrected;
         q->standoff = standoff;
         q->float_count = s->does = k;
+        keep_noise(q);
         return WELD_OK;
     }
     weld_attempt_free(&attempt);

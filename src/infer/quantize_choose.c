@@ -106,7 +106,10 @@ weld_status weld_quantizer_attempt(const weld_quantizer *q, const bool *float_no
     const weld_grounds *on = &q->grounds[q->ground];
     WELD_TRY(weld_attempt_make(on, q->method, float_nodes, out, err));
     weld_status status = weld_judge_noise(q->judge, out->graph, out->integers, noise, err);
-    status = status ? status : correct(q, on, out, noise, corrected, err);
+    *corrected = false;
+    if (!status && q->held) { /* else nothing tells whether it helps */
+        status = correct(q, on, out, noise, corrected, err);
+    }
     if (status) {
         weld_attempt_free(out);
     }
@@ -115,50 +118,24 @@ weld_status weld_quantizer_attempt(const weld_quantizer *q, const bool *float_no
 
 /* --- The nearest ------------------------------------------------------------------------------ */
 
-/* Noise of each candidate of a ground; *method: the nearest of them. */
-static weld_status try_ground(weld_quantizer *q, int ground, weld_quantize_method *method,
-                              weld_error *err) {
-    double least = INFINITY;
-    weld_status impossible = WELD_OK; /* a candidate whose sums could leave i32, say */
-    for (int i = 0; i < WELD_METHODS; i++) {
-        const weld_quantize_method asked = q->options->method;
-        weld_attempt attempt;
-        if (asked != WELD_QUANTIZE_AUTO && asked != methods[i]) {
-            continue;
-        }
-        double *noise = &q->noise[ground][i];
-        WELD_TRY(weld_attempt_make(&q->grounds[ground], methods[i], q->float_nodes, &attempt, err));
-        weld_status status =
-            weld_judge_noise(q->judge, attempt.graph, attempt.integers, noise, err);
-        weld_attempt_free(&attempt);
-        WELD_TRY(status);
-        if (*noise < least) {
-            least = *noise;
-            *method = methods[i];
-        }
-    }
-    return isfinite(least) ? WELD_OK
-           : impossible
-               ? impossible
-               : weld_fail(err, WELD_ERROR_NUMERIC,
-                           "the network gives nothing but zeros on the images that are calibrated "
-                           "on: there is nothing to compare with");
+weld_quantize_method weld_quantizer_method(int i) {
+    return methods[i];
 }
 
-/* The nearest of a ground, biases corrected, where it is nearer than what was found before. */
-static weld_status take_ground(weld_quantizer *q, int ground, weld_error *err) {
+static bool is_asked(const weld_quantizer *q, int method) {
+    return q->options->method == WELD_QUANTIZE_AUTO || q->options->method == methods[method];
+}
+
+/* One candidate, biases corrected, which is taken where it is nearer than what was found before. */
+static weld_status take_candidate(weld_quantizer *q, int ground, int method, weld_error *err) {
     weld_quantizer now = *q;
     weld_attempt attempt;
-    double noise;
+    double *noise = &q->noise[ground][method];
     bool corrected;
-    const weld_status tried = try_ground(q, ground, &now.method, err);
-    if (tried == WELD_ERROR_NUMERIC && q->best.graph) {
-        return WELD_OK; /* the other will do */
-    }
-    WELD_TRY(tried);
     now.ground = ground;
-    WELD_TRY(weld_quantizer_attempt(&now, q->float_nodes, &attempt, &noise, &corrected, err));
-    if (q->best.graph && noise >= q->best_noise) {
+    now.method = methods[method];
+    WELD_TRY(weld_quantizer_attempt(&now, q->float_nodes, &attempt, noise, &corrected, err));
+    if (!isfinite(*noise) || (q->best.graph && *noise >= q->best_noise)) {
         weld_attempt_free(&attempt);
         return WELD_OK;
     }
@@ -166,9 +143,15 @@ static weld_status take_ground(weld_quantizer *q, int ground, weld_error *err) {
     q->ground = ground;
     q->method = now.method;
     q->best = attempt;
-    q->best_noise = noise;
+    q->best_noise = *noise;
     q->corrected = corrected;
     return WELD_OK;
+}
+
+static weld_status fail_zeros(weld_error *err) {
+    return weld_fail(err, WELD_ERROR_NUMERIC,
+                     "the network gives nothing but zeros on the images that are calibrated on: "
+                     "there is nothing to compare with");
 }
 
 weld_status weld_quantizer_choose(weld_quantizer *q, weld_error *err) {
@@ -176,11 +159,15 @@ weld_status weld_quantizer_choose(weld_quantizer *q, weld_error *err) {
     for (int i = 0; i < WELD_GROUNDS * WELD_METHODS; i++) {
         q->noise[i / WELD_METHODS][i % WELD_METHODS] = NAN;
     }
-    for (int i = q->ground_count - 1; i >= 0; i--) {
-        const weld_status status = take_ground(q, i, err);
-        if (status && !(status == WELD_ERROR_NUMERIC && i > 0)) {
+    weld_status impossible = WELD_OK; /* a candidate whose sums could leave i32, say */
+    for (int i = 0; i < WELD_METHODS * q->ground_count; i++) {
+        const int ground = i / WELD_METHODS, method = i % WELD_METHODS;
+        const weld_status status =
+            is_asked(q, method) ? take_candidate(q, ground, method, err) : WELD_OK;
+        if (status && status != WELD_ERROR_NUMERIC) {
             return status;
         }
+        impossible = status ? status : impossible;
     }
-    return WELD_OK;
+    return q->best.graph ? WELD_OK : impossible ? impossible : fail_zeros(err);
 }

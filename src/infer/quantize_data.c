@@ -11,8 +11,6 @@
 #include "base/text.h"
 #include "formats/file.h"
 
-enum { MOST_COMPARED = 1000, FEW = 16 };
-
 void weld_quantize_say(const weld_quantize_options *o, const char *format, ...) {
     char line[1200];
     va_list args;
@@ -56,16 +54,23 @@ static weld_status open_images(const char *path, const weld_quantize_options *o,
     return WELD_OK;
 }
 
-/* The samples of the same data that are not calibrated on. */
-static weld_status take_others(const weld_model *m, weld_quantize_data *d, weld_error *err) {
-    WELD_TRY(weld_model_data_open(m, weld_dataset_path(d->ds), &d->evaluation, err));
-    const int64_t stored = weld_dataset_stored_count(d->ds);
+static weld_status fail_none_left(const weld_quantize_data *d, weld_error *err) {
+    return weld_fail(err, WELD_ERROR_ARGUMENT,
+                     "%s: no image is left to compare both networks on: name others by --eval",
+                     weld_dataset_path(d->ds));
+}
+
+weld_status weld_quantize_data_leave_out(weld_quantize_data *d, const weld_calibration *c,
+                                         weld_error *err) {
     weld_dataset *ds = d->evaluation.ds;
-    const int64_t count = weld_dataset_count(ds);
+    if (!d->parted || !ds) {
+        return WELD_OK;
+    }
+    const int64_t stored = weld_dataset_stored_count(d->ds), count = weld_dataset_count(ds);
     unsigned char *taken = weld_alloc((size_t)stored, 1), *part = weld_alloc((size_t)count, 1);
     weld_status status = taken && part ? WELD_OK : weld_fail_memory(err, weld_dataset_path(d->ds));
-    for (int64_t i = 0; i < d->count && !status; i++) {
-        taken[weld_dataset_number(d->ds, d->order[i])] = 1;
+    for (int64_t i = 0; i < weld_calibration_count(c) && !status; i++) {
+        taken[weld_dataset_number(d->ds, weld_calibration_sample(c, i))] = 1;
     }
     for (int64_t i = 0; i < count && !status; i++) {
         const int64_t number = weld_dataset_number(ds, i);
@@ -74,28 +79,7 @@ static weld_status take_others(const weld_model *m, weld_quantize_data *d, weld_
     status = status ? status : weld_dataset_keep(ds, part, 0, err);
     weld_free(taken);
     weld_free(part);
-    return status;
-}
-
-static weld_status choose(weld_quantize_data *d, int64_t most, bool whole, weld_error *err) {
-    const int64_t all = weld_dataset_count(d->ds), half = all > 1 ? all / 2 : all;
-    const int64_t wanted = whole || most < half ? most : half;
-    int64_t count;
-    WELD_TRY(weld_calibration_choose(d->ds, wanted + MOST_COMPARED, &d->order, &count, err));
-    d->count = wanted < count ? wanted : count;
-    d->rest = d->order + d->count;
-    d->rest_count = count - d->count;
-    return WELD_OK;
-}
-
-static void tell_few(const weld_quantize_data *d, const weld_quantize_options *o) {
-    if (d->count < FEW) {
-        weld_quantize_say(o,
-                          "%s: %lld %s to calibrate on: ranges of activations are guessed from so "
-                          "few; %d would do",
-                          weld_dataset_path(d->ds), (long long)d->count,
-                          weld_plural(d->count, "image", "images"), (int)FEW);
-    }
+    return status || weld_dataset_count(ds) > 0 ? status : fail_none_left(d, err);
 }
 
 weld_status weld_quantize_data_open(const weld_model *m, const char *data,
@@ -108,22 +92,17 @@ weld_status weld_quantize_data_open(const weld_model *m, const char *data,
         opened = true;
     }
     status = status ? status : open_images(data, options, out, &labelled, err);
-    status = status ? status : choose(out, options->images, opened, err);
-    if (!status && labelled && !opened) {
-        status = take_others(m, out, err);
-        if (!status && weld_dataset_count(out->evaluation.ds) == 0) {
-            status = weld_fail(err, WELD_ERROR_ARGUMENT,
-                               "%s: no image is left to compare both networks on: name others by "
-                               "--eval",
-                               data);
-        }
+    status = status ? status
+                    : weld_calibration_choose(out->ds, INT64_MAX, &out->order, &out->count, err);
+    out->parted = !opened;
+    if (!status && labelled && out->parted) {
+        status = weld_model_data_open(m, data, &out->evaluation, err);
+        status = status || out->count > 1 ? status : fail_none_left(out, err);
     }
     if (status) {
         weld_quantize_data_close(out);
-        return status;
     }
-    tell_few(out, options);
-    return WELD_OK;
+    return status;
 }
 
 void weld_quantize_data_close(weld_quantize_data *d) {

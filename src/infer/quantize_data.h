@@ -8,10 +8,9 @@
 
 typedef struct weld_quantize_data {
     weld_dataset *ds; /* to calibrate on, ... */
-    int64_t *order;   /* ...by these of its samples */
+    int64_t *order;   /* ...by its samples, the first that are good in this order */
     int64_t count;
-    int64_t *rest; /* without labels: others, that both networks are only held against each other */
-    int64_t rest_count;
+    bool parted;                /* what both networks are compared on is of `ds` too: others */
     weld_model_data evaluation; /* ds NULL: there are no labels */
 } weld_quantize_data;
 
@@ -21,8 +20,12 @@ weld_status weld_quantize_data_open(const weld_model *m, const char *data,
                                     weld_error *err);
 void weld_quantize_data_close(weld_quantize_data *d);
 
+/* Where the data are parted and have labels: `evaluation` without the images that were taken. */
+weld_status weld_quantize_data_leave_out(weld_quantize_data *d, const weld_calibration *taken,
+                                         weld_error *err);
+
 /* weld_model_quantize with data that are open. */
-weld_status weld_model_quantize_on(const weld_model *m, const weld_quantize_data *data,
+weld_status weld_model_quantize_on(const weld_model *m, weld_quantize_data *data,
                                    const weld_quantize_options *options, const char *path,
                                    weld_quantize_report *report, weld_error *err);
 

@@ -20,7 +20,16 @@ static double best_of(const double noise[WELD_METHODS]) {
 
 static double gain(const weld_quantizer *q) {
     const double plain = best_of(q->noise[0]), equal = best_of(q->noise[1]);
-    return isnan(equal) ? 0 : weld_noise_decibel(equal) - weld_noise_decibel(plain);
+    return isnan(equal) || isnan(plain) ? NAN
+                                        : weld_noise_decibel(equal) - weld_noise_decibel(plain);
+}
+
+/* What the images are that both networks were compared on. */
+static const char *compared_on(const weld_quantizer *q) {
+    return q->data->evaluation.ds && !q->data->parted ? "evaluation"
+           : q->data->evaluation.ds || q->unlabelled  ? "others"
+           : q->held                                  ? "chosen_by"
+                                                      : "calibrated";
 }
 
 /* --- JSON ------------------------------------------------------------------------------------- */
@@ -84,12 +93,15 @@ char *weld_quantizer_json(const weld_quantizer *q, bool measured) {
     json_t *json = json_object();
     weld_json_set(&json, "method", json_string(method_name(q->method)));
     weld_json_set(&json, "images", json_integer(weld_calibration_count(q->images)));
-    weld_json_set(&json, "skipped", json_integer(weld_calibration_skipped(q->images)));
+    weld_json_set(&json, "skipped", json_integer(weld_calibration_skipped(q->taken)));
+    weld_json_set(&json, "chosen_by", json_integer(q->held ? weld_calibration_count(q->held) : 0));
     weld_json_set(&json, "images_from", weld_json_name(weld_dataset_path(q->data->ds)));
     weld_json_set(&json, "equalised", json_boolean(q->ground == 1));
     set_number(&json, "equalised_gain", gain(q));
     weld_json_set(&json, "biases_corrected", json_boolean(q->corrected));
-    set_number(&json, "sqnr", weld_noise_decibel(q->best_noise));
+    set_number(&json, "sqnr", weld_noise_decibel(q->said_noise));
+    weld_json_set(&json, "sqnr_images", json_integer(q->said_images));
+    weld_json_set(&json, "compared_on", json_string(compared_on(q)));
     weld_json_set(&json, "candidates", candidates_json(q));
     weld_json_set(&json, "evaluated", json_integer(s->images));
     weld_json_set(&json, "same_answer", count_json(s->same));
@@ -138,12 +150,14 @@ static void report_parts(const weld_quantizer *q, weld_quantize_report *out) {
 void weld_quantizer_report(const weld_quantizer *q, weld_quantize_report *out) {
     const weld_standoff *s = &q->standoff;
     *out = (weld_quantize_report){.images = weld_calibration_count(q->images),
-                                  .skipped = weld_calibration_skipped(q->images),
+                                  .skipped = weld_calibration_skipped(q->taken),
+                                  .chosen_by = q->held ? weld_calibration_count(q->held) : 0,
+                                  .compared_on = compared_on(q),
                                   .method = q->method,
                                   .equalised = q->ground == 1,
                                   .equalised_gain = gain(q),
                                   .corrected = q->corrected,
-                                  .sqnr = weld_noise_decibel(q->best_noise),
+                                  .sqnr = weld_noise_decibel(q->said_noise),
                                   .output_word = weld_model_task(q->model)->output_word,
                                   .answer_word = weld_model_task(q->model)->answer_word,
                                   .evaluated = s->images,

@@ -12,21 +12,27 @@ typedef struct weld_quantizer {
     const weld_quantize_options *options;
     const weld_model *model; /* merged, of floats */
     const weld_graph *graph; /* its */
-    const weld_quantize_data *data;
-    weld_calibration *images;
-    weld_calibration *unlabelled; /* that both are held against each other on; may be `images` */
+    weld_quantize_data *data;
+    weld_calibration *taken;      /* of `data`: */
+    weld_calibration *images;     /* those that are calibrated on and... */
+    weld_calibration *held;       /* ...others that are chosen by; NULL: there are too few */
+    weld_calibration *unlabelled; /* that both are held against each other on; or NULL */
     weld_standard *standard;
     weld_judge *judge;
     weld_parts parts;
     bool *float_nodes;                  /* by node id: those that are asked for */
     weld_grounds grounds[WELD_GROUNDS]; /* as it is; with its channels equalised */
     int ground_count;
-    double noise[WELD_GROUNDS][WELD_METHODS]; /* of each candidate; NAN: not tried */
+    /* Of each candidate by `judge`, with corrected biases where that helped; NAN: it was not tried,
+     * or of other float layers. */
+    double noise[WELD_GROUNDS][WELD_METHODS];
 
     int ground;                  /* the best of them */
     weld_quantize_method method; /* likewise */
     weld_attempt best;           /* with corrected biases where that helped */
-    double best_noise;
+    double best_noise;           /* by `judge` */
+    double said_noise;           /* on images that nothing was chosen by, where there are some */
+    int64_t said_images;
     bool corrected;
     int float_count; /* noisiest parts that are float beside those that were asked for */
     weld_standoff standoff;
@@ -35,8 +41,14 @@ typedef struct weld_quantizer {
     double milliseconds[2];
 } weld_quantizer;
 
+/* Reads taken, images, held, unlabelled. */
+weld_status weld_quantizer_open_images(weld_quantizer *q, weld_error *err);
+/* said_noise, of `best`. */
+weld_status weld_quantizer_say_noise(weld_quantizer *q, weld_error *err);
+void weld_quantizer_close_images(weld_quantizer *q);
 /* The candidate that comes nearest: its ground, method, itself and its noise. */
 weld_status weld_quantizer_choose(weld_quantizer *q, weld_error *err);
+weld_quantize_method weld_quantizer_method(int i); /* of noise[][i] */
 /* By that ground and method, with these nodes float; biases are corrected where that helps. */
 weld_status weld_quantizer_attempt(const weld_quantizer *q, const bool *float_nodes,
                                    weld_attempt *out, double *noise, bool *corrected,

@@ -25,6 +25,7 @@ works "merge" "$WELD" reparam run/last.h5 -o merged.h5
 
 works "quantise a merged network" "$WELD" quantize merged.h5 --data photos/train --eval photos/val -o int8.h5 --images 32 --report report.json
 prints "what was done" "^int8.h5 written: int8, (99.99 percentile|all of the range) of 32 images"
+prints "on which images" "^calibrated on 32 images of photos/train, chosen by 8 others, compared on 36 of photos/val$"
 prints "before and after" "^top-1 on 36 +[0-9.]+ % +[0-9.]+ % +drop -?[0-9.]+ \+- [0-9.]+; [0-9]+ lost, [0-9]+ gained$"
 prints "for how many the class is the same" "^same class +[0-9.]+ % *$"
 prints "sizes" "^file +[0-9.]+ MB +[0-9.]+ MB *$"
@@ -43,7 +44,8 @@ same "the bytes are the same" one.h5 four.h5
 # --- Images
 
 works "without others to compare on" "$WELD" quantize merged.h5 --data photos/train -o parted.h5 --images 32
-prints "it is those that are left" "^top-1 on 64 "
+prints "it is those that are left" "^top-1 on 56 "
+prints "as is said" "^calibrated on 32 images of photos/train, chosen by 8 others, compared on 56 others$"
 mkdir flat
 for i in 0 1 2 3 4 5 6 7 8 9; do
     cp "photos/val/class_a/000$((i % 9)).jpg" "flat/a$i.jpg"
@@ -51,7 +53,7 @@ for i in 0 1 2 3 4 5 6 7 8 9; do
 done
 works "images without labels" "$WELD" quantize merged.h5 --data flat/ -o flat.h5 --images 10
 says "that there are none is told" "^note: flat/?: images without labels: "
-says "and that there are few" "^note: flat/?: 10 images to calibrate on: .*; 16 would do$"
+says "and that there are few" "^note: flat/?: 8 images to calibrate on: .*; 16 would do$"
 prints "what is told then" "^same class +[0-9.]+ % +of 10 without labels$"
 holds "no accuracy is" sh -c "! grep -q top-1 stdout"
 refuses "a drop that nobody can know" "flat/?: without labels nobody knows what is lost" \
@@ -60,7 +62,25 @@ cp -r photos/train damaged
 echo "no image" > damaged/class_b/0003.jpg
 works "a broken image" "$WELD" quantize merged.h5 --data damaged --eval photos/val -o broken.h5 --images 96
 says "is named and skipped" "^weld: skipped: .*class_b/0003.jpg"
-prints "and does not count" "of 95 images"
+prints "and does not count" "^calibrated on 76 images of damaged, chosen by 19 others, compared on 36 of photos/val"
+cp -r flat halves
+for i in 0 1 2 3 4 5 6 7 8 9; do
+    echo "no image" > halves/a$i.jpg
+done
+works "broken ones among images" "$WELD" quantize merged.h5 --data halves --eval photos/val -o broken.h5 --images 8
+prints "good ones take their place" "^calibrated on 8 images of halves, chosen by 2 others,"
+works "half of which are to be compared on" "$WELD" quantize merged.h5 --data halves -o broken.h5
+prints "leave some for that" "^calibrated on 7 images of halves, compared on 3 others$"
+mkdir alone
+cp flat/b0.jpg alone
+works "one image alone" "$WELD" quantize merged.h5 --data alone -o alone.h5
+prints "is compared on itself" "^calibrated on 1 image of alone, compared on itself: there is no other$"
+prints "which is said of its noise" "^noise [0-9.]+ dB below the logits, on the image that was calibrated on\. Of it: "
+holds "and biases are not fitted to it" sh -c "! grep -q 'biases corrected' stdout"
+cp -r photos/train strange
+cp -r photos/val/class_a strange/zebra
+works "images of a class that the network does not know" "$WELD" quantize merged.h5 --data strange -o strange.h5 --images 32
+says "are told" "^note: .*strange.*zebra"
 mkdir empty
 refuses "a folder without images" "empty" "$WELD" quantize merged.h5 --data empty -o none.h5
 refuses "a folder that is not there" "nowhere" "$WELD" quantize merged.h5 --data nowhere -o none.h5

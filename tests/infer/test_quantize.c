@@ -86,7 +86,9 @@ START_TEST(it_says_nearly_what_it_said) {
     quantize_well(trained, "train.h5", &o, "int8.h5", &r);
     weld_model *m = open_file("int8.h5");
     ck_assert(weld_model_is_int8(m) && !weld_model_is_int8(trained));
-    ck_assert_int_eq(r.images, 40);
+    ck_assert_int_eq(r.images + r.chosen_by, 42); /* as many as there are */
+    ck_assert_int_eq(r.chosen_by, 9);
+    ck_assert_str_eq(r.compared_on, "evaluation");
     ck_assert_int_eq(r.skipped, 0);
     ck_assert_int_eq(r.evaluated, IMAGES);
     ck_assert(r.labelled);
@@ -357,9 +359,28 @@ START_TEST(without_others_the_data_are_parted) {
     o.images = 30;
     quantize_well(trained, "many.h5", &o, "int8.h5", &r);
     ck_assert_int_eq(r.images, 30);
-    ck_assert_int_eq(r.evaluated, IMAGES - 30);
+    ck_assert_int_eq(r.chosen_by, 8);
+    ck_assert_int_eq(r.evaluated, IMAGES - 38);
+    ck_assert_str_eq(r.compared_on, "others");
     ck_assert(r.labelled);
     weld_quantize_report_free(&r);
+}
+END_TEST
+
+/* Biases that are moved so that the outputs are right on these images alone would say 100 dB. */
+START_TEST(the_noise_is_not_of_the_images_that_biases_were_found_on) {
+    static const int images[] = {1, 5, 8};
+    weld_quantize_options o = options();
+    weld_quantize_report r;
+    for (int i = 0; i < 3; i++) {
+        o.images = images[i];
+        quantize_well(trained, "train.h5", &o, "int8.h5", &r);
+        ck_assert_int_eq(r.images, images[i]);
+        ck_assert_int_eq(r.chosen_by, images[i] < 8 ? 0 : 2);
+        ck_assert(images[i] >= 8 || !r.corrected);
+        ck_assert_double_lt(r.sqnr, 50);
+        weld_quantize_report_free(&r);
+    }
 }
 END_TEST
 
@@ -451,6 +472,7 @@ int main(void) {
                             a_drop_that_cannot_be_is_told_and_nothing_is_written,
                             the_noisiest_layers_become_float_until_a_drop_is_met,
                             without_others_the_data_are_parted,
+                            the_noise_is_not_of_the_images_that_biases_were_found_on,
                             few_images_are_told_and_none_is_an_error,
                             integers_are_not_quantised_again,
                             a_damaged_network_is_told_by_layer_and_image,

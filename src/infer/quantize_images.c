@@ -1,0 +1,114 @@
+/* The images that a network is quantised by; see quantizer.h.
+ *
+ * Of those that are taken a fifth is held back: ranges and biases are found on the others, and
+ * which way comes nearest is seen on these. What is said of it in the end is measured on images
+ * that neither was done on, where there are any. */
+#include <math.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "infer/quantizer.h"
+
+enum { MOST_COMPARED = 1000, MOST_SAID = 256, FEW = 16, LEAST_HELD = 8, HELD = 5 };
+
+static void hear_bad(void *arg, int64_t index, const char *reason) {
+    const weld_quantize_options *o = arg;
+    (void)index;
+    weld_quantize_say(o, "skipped: %s", reason);
+}
+
+static weld_calibration_options reading(const weld_quantizer *q, const int64_t *order,
+                                        int64_t count, int64_t wanted) {
+    return (weld_calibration_options){.preprocessing = &q->model->file.preprocessing,
+                                      .order = order,
+                                      .count = count,
+                                      .wanted = wanted,
+                                      .threads = q->options->threads,
+                                      .bad_image = hear_bad,
+                                      .arg = (void *)q->options};
+}
+
+static void tell_few(const weld_quantizer *q) {
+    const int64_t count = weld_calibration_count(q->images);
+    const char *path = weld_dataset_path(q->data->ds);
+    if (count < FEW) {
+        weld_quantize_say(q->options,
+                          "%s: %lld %s to calibrate on: ranges of activations are guessed from so "
+                          "few; %d would do",
+                          path, (long long)count, weld_plural(count, "image", "images"), (int)FEW);
+    }
+}
+
+static weld_status take(weld_quantizer *q, weld_error *err) {
+    const weld_quantize_data *d = q->data;
+    const int64_t asked = q->options->images;
+    const int64_t more = asked < LEAST_HELD ? 0 : (asked + HELD - 2) / (HELD - 1);
+    weld_calibration_options o = reading(q, d->order, d->count, asked + more);
+    o.half = d->parted;
+    WELD_TRY(weld_calibration_create(d->ds, &o, &q->taken, err));
+    const int64_t all = weld_calibration_count(q->taken);
+    const int64_t held = all < LEAST_HELD ? 0 : (all + HELD - 1) / HELD;
+    WELD_TRY(weld_calibration_part(q->taken, 0, all - held, &q->images, err));
+    return held ? weld_calibration_part(q->taken, all - held, held, &q->held, err) : WELD_OK;
+}
+
+/* Others without labels, where they are what both networks are compared on. */
+static weld_status read_others(weld_quantizer *q, weld_error *err) {
+    const weld_quantize_data *d = q->data;
+    const int64_t seen = weld_calibration_seen(q->taken);
+    if (d->evaluation.ds || seen == d->count) {
+        return WELD_OK;
+    }
+    const weld_calibration_options o = reading(q, d->order + seen, d->count - seen, MOST_COMPARED);
+    const weld_status status = weld_calibration_create(d->ds, &o, &q->unlabelled, err);
+    return status == WELD_ERROR_FORMAT ? WELD_OK : status; /* none of them is good */
+}
+
+weld_status weld_quantizer_open_images(weld_quantizer *q, weld_error *err) {
+    WELD_TRY(take(q, err));
+    tell_few(q);
+    WELD_TRY(weld_quantize_data_leave_out(q->data, q->taken, err));
+    return read_others(q, err);
+}
+
+void weld_quantizer_close_images(weld_quantizer *q) {
+    weld_calibration_free(q->unlabelled);
+    weld_calibration_free(q->images);
+    weld_calibration_free(q->held);
+    weld_calibration_free(q->taken);
+}
+
+static weld_status say_noise(weld_quantizer *q, const weld_calibration *c, weld_error *err) {
+    const int64_t count = weld_calibration_count(c);
+    weld_judge *judge;
+    q->said_images = count < MOST_SAID ? count : MOST_SAID;
+    WELD_TRY(weld_judge_create(q->graph, q->model->file.weights, c, q->said_images,
+                               q->options->threads, &judge, err));
+    weld_status status =
+        weld_judge_noise(judge, q->best.graph, q->best.integers, &q->said_noise, err);
+    weld_judge_free(judge);
+    return status;
+}
+
+/* On images with labels that both networks were compared on. */
+static weld_status say_labelled(weld_quantizer *q, weld_error *err) {
+    const weld_dataset *ds = q->data->evaluation.ds;
+    int64_t *order, count;
+    weld_calibration *images;
+    WELD_TRY(weld_calibration_choose(ds, INT64_MAX, &order, &count, err));
+    weld_calibration_options o = reading(q, order, count, MOST_SAID);
+    o.bad_image = NULL; /* they were told */
+    weld_status status = weld_calibration_create(ds, &o, &images, err);
+    weld_free(order);
+    status = status ? status : say_noise(q, images, err);
+    weld_calibration_free(images);
+    return status;
+}
+
+weld_status weld_quantizer_say_noise(weld_quantizer *q, weld_error *err) {
+    return q->data->evaluation.ds ? say_labelled(q, err)
+           : q->unlabelled        ? say_noise(q, q->unlabelled, err)
+           : q->held              ? say_noise(q, q->held, err)
+                                  : say_noise(q, q->images, err);
+}

@@ -2,6 +2,8 @@
 #ifndef WELD_GRAPH_GRAPH_H
 #define WELD_GRAPH_GRAPH_H
 
+#include <stdatomic.h>
+
 #include "base/names.h"
 #include "kernels/int8.h"
 #include "weld/graph.h"
@@ -133,6 +135,7 @@ typedef struct weld_run {
                                   * others are left alone. 0, 0: all */
     const weld_kernels *kernels; /* weld_plan_kernels of the node */
     const weld_int8_kernels *int8; /* where values of the graph are codes */
+    atomic_bool *lost; /* to be set where what is not finite becomes what is, as no code is not */
     uint64_t seed, step;
 } weld_run;
 

@@ -71,6 +71,7 @@ static void bind_runs(weld_session *s, uint64_t seed) {
                                                      weld_node_prepares_constants(node),
                                  .kernels = weld_plan_kernels(s->plan, node),
                                  .int8 = s->plan->int8,
+                                 .lost = &s->lost,
                                  .seed = seed};
     }
 }

@@ -25,7 +25,8 @@ struct weld_session {
     void *observer_context;
     weld_session_step_function after_step; /* or NULL */
     void *after_step_context;
-    bool moves; /* runs move running averages (weld_running) */
+    bool moves;       /* runs move running averages (weld_running) */
+    atomic_bool lost; /* the runs' */
 };
 
 /* Sessions for several graphs over the same weights that run in turns, in one arena, as large as

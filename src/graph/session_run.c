@@ -1,4 +1,5 @@
 /* Running a session, step after step, and looking at all that a run makes. */
+#include <math.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -30,7 +31,60 @@ static void run_node(const weld_session *s, size_t position, uint64_t step) {
     }
 }
 
+static bool is_finite(const weld_session *s, const weld_tensor *t, int64_t *index) {
+    const weld_kernels *kernels = s->plan->kernels[t->dtype];
+    if (!t->data || !kernels) {
+        return true;
+    }
+    *index = kernels->first_not_finite(weld_shape_count(&t->shape), t->data);
+    return *index < 0;
+}
+
+/* Are all inputs finite, in row `row` of `rows`? */
+static bool is_finite_row(const weld_session *s, int64_t row, int64_t rows) {
+    const weld_graph *g = s->plan->graph;
+    int64_t index;
+    bool finite = true;
+    for (size_t i = 0; i < g->value_count && finite; i++) {
+        weld_tensor t = weld_session_tensor(s, g->values[i]);
+        if (g->values[i]->kind == WELD_VALUE_INPUT && t.shape.rank && t.shape.dim[0] == rows) {
+            t.data = (char *)t.data + weld_tensor_bytes(&t) / (size_t)rows * (size_t)row;
+            t.shape.dim[0] = 1;
+            finite = is_finite(s, &t, &index);
+        }
+    }
+    return finite;
+}
+
+/* Nothing in f32 that comes of what is not finite is: neither is it with codes between. That is
+ * outputs of the rows whose inputs are not; where it came up within, all. */
+static void spoil_output(const weld_session *s, const weld_tensor *t) {
+    const int64_t rows = t->shape.rank ? t->shape.dim[0] : 1, size = weld_shape_count(&t->shape);
+    bool within = true;
+    for (int64_t row = 0; row < rows; row++) {
+        within = within && is_finite_row(s, row, rows);
+    }
+    for (int64_t row = 0; row < rows; row++) {
+        const bool spoilt = within || !is_finite_row(s, row, rows);
+        for (int64_t i = row * (size / rows); spoilt && i < (row + 1) * (size / rows); i++) {
+            ((float *)t->data)[i] = NAN;
+        }
+    }
+}
+
+static void spoil_outputs(const weld_session *s) {
+    const weld_graph *g = s->plan->graph;
+    for (size_t i = 0; i < g->output_count; i++) {
+        const weld_value *v = g->outputs[i].value;
+        const weld_tensor t = weld_session_tensor(s, v);
+        if (v->kind == WELD_VALUE_RESULT && v->dtype == WELD_F32 && t.data) {
+            spoil_output(s, &t);
+        }
+    }
+}
+
 void weld_session_run(weld_session *s, uint64_t step) {
+    atomic_store_explicit(&s->lost, false, memory_order_relaxed);
     for (size_t i = 0; i < s->plan->step_count; i++) {
         const weld_step *part = &s->plan->steps[i];
         if (part->slicing == WELD_SLICE_NONE) {
@@ -42,15 +96,9 @@ void weld_session_run(weld_session *s, uint64_t step) {
             s->after_step(s->after_step_context, i);
         }
     }
-}
-
-static bool is_finite(const weld_session *s, const weld_tensor *t, int64_t *index) {
-    const weld_kernels *kernels = s->plan->kernels[t->dtype];
-    if (!t->data || !kernels) {
-        return true;
+    if (atomic_load_explicit(&s->lost, memory_order_relaxed)) {
+        spoil_outputs(s);
     }
-    *index = kernels->first_not_finite(weld_shape_count(&t->shape), t->data);
-    return *index < 0;
 }
 
 static weld_status check_leaves(weld_session *s, weld_error *err) {

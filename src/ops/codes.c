@@ -72,8 +72,11 @@ static weld_status quantize_infer(const weld_node *node, const weld_tensor *in, 
 
 static void quantize_piece(const weld_run *run, int64_t begin, int64_t end) {
     const weld_codes y = run->node->attributes.codes[WELD_CODES_Y];
-    run->int8->quantize(end - begin, weld_at(&run->in[0], begin), y.scale, y.zero,
-                        weld_at(&run->out[0], begin));
+    const float *x = weld_at(&run->in[0], begin);
+    if (run->kernels->first_not_finite(end - begin, x) >= 0) {
+        atomic_store_explicit(run->lost, true, memory_order_relaxed);
+    }
+    run->int8->quantize(end - begin, x, y.scale, y.zero, weld_at(&run->out[0], begin));
 }
 
 static void quantize_run(const weld_run *run) {

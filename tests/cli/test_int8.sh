@@ -44,6 +44,8 @@ works "run with dequantised weights" "$WELD" run int8.h5 --input in.npy --output
 works "export those" "$WELD" export int8.h5 -o floats.safetensors --float
 works "run these" "$WELD" run floats.safetensors --input in.npy --output again.npy --size 32
 same "which are the same" fp32.npy again.npy
+{ head -c 128 in.npy; head -c 20000 body; printf '\000\000\300\177'; tail -c +20005 body; } > nan.npy
+refuses "run with an image that is not finite" "images\[1\]: the network's logits are not finite" "$WELD" run int8.h5 --input nan.npy --output nan.out.npy
 works "run at another size" "$WELD" bench int8.h5 --size 64 --steps 1
 
 works "inspect" "$WELD" inspect int8.h5

@@ -170,6 +170,33 @@ START_TEST(maps_are_those_of_the_floats_nearly) {
 }
 END_TEST
 
+START_TEST(images_that_are_not_finite_are_refused_as_those_of_floats) {
+    test_folder folder = test_folder_create();
+    const char *path = test_path(&folder, "int8.h5");
+    static float images[3 * 3 * SIZE * SIZE];
+    const float bad[] = {NAN, INFINITY, -INFINITY};
+    float logits[3 * CLASSES];
+    write_file(path);
+    for (int k = 0; k < 2; k++) {
+        weld_error err = {0};
+        weld_model *m = open_file(path);
+        ok(k ? weld_model_set_precision(m, WELD_PRECISION_FP32, &err) : WELD_OK, &err);
+        for (int i = 0; i < 3; i++) {
+            fill(images, 3 * 3 * SIZE * SIZE);
+            images[3 * SIZE * SIZE + 77] = bad[i];
+            ck_assert_int_eq(weld_model_run(m, images, 3, SIZE, SIZE, 2, logits, &err),
+                             WELD_ERROR_NUMERIC);
+            ck_assert_msg(
+                !strncmp(err.message, "images[1]: the network's logits are not finite", 46), "%s",
+                err.message);
+        }
+        weld_model_free(m);
+    }
+    test_folder_remove(folder);
+}
+END_TEST
+
 RUN_SUITE("infer/int8", a_file_says_that_it_is_of_integers,
           at_another_size_a_model_is_what_a_runner_of_that_size_is,
-          a_session_of_ones_own_takes_graph_and_weights, maps_are_those_of_the_floats_nearly)
+          a_session_of_ones_own_takes_graph_and_weights, maps_are_those_of_the_floats_nearly,
+          images_that_are_not_finite_are_refused_as_those_of_floats)

@@ -324,7 +324,55 @@ START_TEST(integers_go_into_no_operator_of_floats) {
 }
 END_TEST
 
+/* Three rows of inputs, which are doubled in floats and then codes. */
+static weld_session *doubling(weld_graph *g, weld_weights **w, bool node_by_node) {
+    const weld_session_options o = {.batch = 3, .threads = 2, .node_by_node = node_by_node};
+    weld_session *s;
+    weld_value *x = weld_scale(g, weld_input(g, "x", WELD_SHAPE(1, 2, 2, 1)), 2);
+    give(g, node(g, &weld_op_quantize, (weld_attributes){.codes[WELD_CODES_Y] = plain}, x));
+    ck_assert_int_eq(weld_graph_init_weights(g, 0, w, NULL), WELD_OK);
+    ck_assert_int_eq(weld_session_create(g, *w, &o, &s, NULL), WELD_OK);
+    return s;
+}
+
+static void check_finite_rows(weld_session *s, bool first, bool second, bool third) {
+    const bool want[] = {first, second, third};
+    const float *y = weld_session_output(s, "y").data;
+    weld_session_run(s, 0);
+    for (int i = 0; i < 12; i++) {
+        ck_assert_msg(want[i / 4] ? y[i] == 2 : isnan(y[i]), "%d: %g", i, (double)y[i]);
+    }
+}
+
+START_TEST(what_is_not_finite_is_not_hidden_by_codes) {
+    for (int node_by_node = 0; node_by_node < 2; node_by_node++) {
+        weld_graph *g = new_graph();
+        weld_weights *w;
+        weld_session *s = doubling(g, &w, node_by_node);
+        float *x = weld_session_input(s, "x").data;
+        for (int i = 0; i < 12; i++) {
+            x[i] = 1;
+        }
+        check_finite_rows(s, true, true, true);
+        x[6] = NAN;
+        check_finite_rows(s, true, false, true);
+        x[0] = -INFINITY;
+        x[6] = 1;
+        x[11] = INFINITY;
+        check_finite_rows(s, false, true, false);
+        x[0] = 3e38f; /* twice that is none: it came up within */
+        x[11] = 1;
+        check_finite_rows(s, false, false, false);
+        x[0] = 1;
+        check_finite_rows(s, true, true, true);
+        weld_session_free(s);
+        weld_weights_free(w);
+        weld_graph_free(g);
+    }
+}
+END_TEST
+
 RUN_SUITE("ops/codes", products_are_their_formulas_to_the_bit,
           floats_are_rounded_to_the_nearest_even_code, the_same_numbers_have_other_codes,
           pools_and_windows_are_as_by_hand, codes_without_meaning_are_refused,
-          integers_go_into_no_operator_of_floats)
+          what_is_not_finite_is_not_hidden_by_codes, integers_go_into_no_operator_of_floats)

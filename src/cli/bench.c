@@ -43,14 +43,22 @@ static double rate(double amount, double seconds) {
     return seconds > 0 ? amount / seconds / 1e9 : 0;
 }
 
-static void print_profile(const weld_bench_result *r) {
+/* Of a network of codes not all are on floats. */
+static const char *operations(const bench_arguments *a) {
+    return a->int8 ? "GOP/s" : "GFLOP/s";
+}
+
+static void print_profile(const bench_arguments *a, const weld_bench_result *r) {
     const double total = profiled_seconds(r);
     printf("limits of %d threads: %.0f GFLOP/s fp32", r->threads, r->limits.flops / 1e9);
     if (r->limits.bf16_flops > 0) {
         printf(", %.0f GFLOP/s bf16 products", r->limits.bf16_flops / 1e9);
     }
+    if (r->limits.int8_ops > 0) {
+        printf(", %.0f GOP/s int8 products", r->limits.int8_ops / 1e9);
+    }
     printf(", %.1f GB/s memory\n", r->limits.bandwidth / 1e9);
-    printf("%-24s %6s %10s %7s %9s %8s %9s\n", "operator", "nodes", "ms", "share", "GFLOP/s",
+    printf("%-24s %6s %10s %7s %9s %8s %9s\n", "operator", "nodes", "ms", "share", operations(a),
            "GB/s", "of limit");
     for (size_t i = 0; i < r->row_count; i++) {
         const weld_profile_row *row = &r->rows[i];
@@ -62,9 +70,9 @@ static void print_profile(const weld_bench_result *r) {
 }
 
 static json_t *limits_json(const weld_limits *limits) {
-    return json_pack("{s:f, s:f, s:f}", "gflops_per_second", limits->flops / 1e9,
-                     "bf16_gflops_per_second", limits->bf16_flops / 1e9, "gbytes_per_second",
-                     limits->bandwidth / 1e9);
+    return json_pack("{s:f, s:f, s:f, s:f}", "gflops_per_second", limits->flops / 1e9,
+                     "bf16_gflops_per_second", limits->bf16_flops / 1e9, "int8_gops_per_second",
+                     limits->int8_ops / 1e9, "gbytes_per_second", limits->bandwidth / 1e9);
 }
 
 static json_t *profile_json(const weld_bench_result *r) {
@@ -130,14 +138,14 @@ static void print_result(const char *what, const bench_arguments *a, const weld_
         return;
     }
     printf("%s, %s, %s, batch %d, %d x %d, threads %.1f of %d: %.1f images/s, %.2f ms (median), "
-           "%.1f %s/s, arena %.0f MB, peak %.0f MB\n",
+           "%.1f %s, arena %.0f MB, peak %.0f MB\n",
            what, a->train ? "training step" : "inference", precision_name(a), a->o.batch, a->height,
            a->width, r->quiet.threads, r->threads, a->o.batch / r->seconds, 1e3 * r->seconds,
-           r->flops / r->seconds / (a->int8 ? 2e9 : 1e9), a->int8 ? "GMAC" : "GFLOP",
-           (double)r->arena_bytes / 1e6, (double)r->peak_bytes / 1e6);
+           r->flops / r->seconds / 1e9, operations(a), (double)r->arena_bytes / 1e6,
+           (double)r->peak_bytes / 1e6);
     print_quiet(&r->quiet);
     if (a->o.profile) {
-        print_profile(r);
+        print_profile(a, r);
     }
 }
 

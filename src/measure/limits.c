@@ -7,10 +7,11 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/threads.h"
-#include "kernels/kernels.h"
+#include "kernels/int8.h"
 
 enum {
     ROUNDS = 1 << 16, /* of multiply-adds between two looks at the clock */
+    INT8_ROUNDS = 1 << 12,
     M = 32,
     N = 64,
     K = 256,          /* a product whose matrices fit the first-level cache */
@@ -25,10 +26,11 @@ static const double LONG_ENOUGH = 0.01; /* seconds */
 /* What one thread does, several at once. */
 typedef struct job {
     const weld_kernels *kernels;
+    const weld_int8_kernels *int8;
     float *x, *y;            /* STREAM */
     unsigned char *matrices; /* by thread */
     size_t a_bytes, packed_bytes, thread_bytes;
-    double rates[MAX_THREADS]; /* flops a second */
+    double rates[MAX_THREADS]; /* operations a second */
 } job;
 
 static void multiply_in_registers(void *arg, int64_t item, int thread) {
@@ -41,6 +43,18 @@ static void multiply_in_registers(void *arg, int64_t item, int thread) {
         seconds = weld_clock() - start;
     } while (seconds < LONG_ENOUGH);
     j->rates[item] = flops / seconds;
+}
+
+static void multiply_codes(void *arg, int64_t item, int thread) {
+    (void)thread;
+    job *j = arg;
+    int32_t sum;
+    double products = 0, seconds, start = weld_clock();
+    do {
+        products += j->int8->multiply_adds(INT8_ROUNDS, &sum);
+        seconds = weld_clock() - start;
+    } while (seconds < LONG_ENOUGH);
+    j->rates[item] = 2 * products / seconds;
 }
 
 static void multiply_matrices(void *arg, int64_t item, int thread) {
@@ -64,7 +78,7 @@ static void stream(void *arg, int64_t item, int thread) {
 }
 
 /* The best of several runs, all threads together. */
-static double flops_a_second(int threads, weld_parallel_body body, job *j) {
+static double best_rate(int threads, weld_parallel_body body, job *j) {
     double best = 0;
     for (int i = 0; i < REPEATS; i++) {
         weld_parallel(threads, threads, body, j);
@@ -98,7 +112,7 @@ static weld_status measure_products(int threads, job *j, double *flops, weld_err
     if (!j->matrices) {
         return weld_fail_memory(err, "limits");
     }
-    *flops = flops_a_second(threads, multiply_matrices, j);
+    *flops = best_rate(threads, multiply_matrices, j);
     weld_free(j->matrices);
     return WELD_OK;
 }
@@ -124,10 +138,14 @@ weld_status weld_limits_measure(int threads, weld_limits *out, weld_error *err) 
     if (weld_kernels_select(WELD_BF16, NULL, &j.kernels, &none) == WELD_OK) {
         status = measure_products(threads, &j, &out->bf16_flops, err);
     }
+    status = status ? status : weld_int8_kernels_select(NULL, &j.int8, err);
+    if (!status && j.int8->multiply_adds) {
+        out->int8_ops = best_rate(threads, multiply_codes, &j);
+    }
     status = status ? status : weld_kernels_select(WELD_F32, NULL, &j.kernels, err);
     status = status ? status : measure_bandwidth(threads, &j, &out->bandwidth, err);
     if (!status && j.kernels->multiply_adds) {
-        out->flops = flops_a_second(threads, multiply_in_registers, &j);
+        out->flops = best_rate(threads, multiply_in_registers, &j);
     } else if (!status) {
         status = measure_products(threads, &j, &out->flops, err);
     }

@@ -10,6 +10,7 @@ typedef struct weld_limits {
     double flops; /* fp32, a second: fused multiply-adds in registers, each two */
     double
         bf16_flops;   /* of the product of bf16 matrices that lie in the cache; 0: no such kernel */
+    double int8_ops;  /* of codes, in registers, each multiply-add two; 0: no such kernel */
     double bandwidth; /* bytes a second, read and written, of arrays far larger than the caches */
 } weld_limits;
 

@@ -119,8 +119,11 @@ void weld_profile_cost(const weld_plan *plan, const weld_node *node, double *flo
 }
 
 /* Products of matrices have units of their own in bf16; what slides a window over single channels
- * is computed in f32. */
+ * is computed in f32. Codes have theirs for both. */
 static double best_rate(const weld_plan *plan, const weld_node *node, const weld_limits *limits) {
+    if (node->input_count && node->inputs[0]->dtype == WELD_U8 && limits->int8_ops > 0) {
+        return limits->int8_ops;
+    }
     const bool product = node->attributes.groups <= 1 && limits->bf16_flops > 0;
     return product && weld_plan_kernels(plan, node)->dtype == WELD_BF16 ? limits->bf16_flops
                                                                         : limits->flops;

@@ -59,7 +59,9 @@ prints "of integers" "conv2d_codes\(.* codes=[0-9.e-]+@[0-9]+"
 works "its tensors" "$WELD" inspect int8.h5 --tensors
 prints "with their types" "features.0.0.weight +i8 "
 works "bench" "$WELD" bench int8.h5 --steps 1 --profile
-prints "in multiply-adds" "inference, int8, .* GMAC/s"
+prints "in operations, two a multiply-add as of floats" "inference, int8, .* GOP/s"
+prints "the limit of integers too" "^limits of .* GFLOP/s fp32.*, [1-9][0-9]+ GOP/s int8 products, "
+prints "and how near it operators are" "operator +nodes +ms +share +GOP/s +GB/s +of limit"
 prints "a row an operator" "^conv2d_codes "
 works "bench its weights as floats" "$WELD" bench int8.h5 --steps 1 --precision fp32
 prints "in fp32" "inference, fp32, .* GFLOP/s"

@@ -2,6 +2,7 @@
 #include "../passes/minmax.h"
 #include "files.h"
 #include "infer/model.h"
+#include "measure/bench.h"
 #include "models/models.h"
 #include "passes/reparameterize.h"
 #include "repvit_config.h"
@@ -196,7 +197,36 @@ START_TEST(images_that_are_not_finite_are_refused_as_those_of_floats) {
 }
 END_TEST
 
+START_TEST(what_is_of_integers_is_measured_by_their_limit) {
+    test_folder folder = test_folder_create();
+    const char *path = test_path(&folder, "int8.h5");
+    const weld_bench_options o = {
+        .batch = 1, .threads = 1, .steps = 1, .profile = true, .by_node = true};
+    weld_bench_result r = {0};
+    weld_error err = {0};
+    double flops = 0;
+    write_file(path);
+    weld_model *m = open_file(path);
+    ok(weld_bench_inference(weld_model_graph(m), weld_model_weights(m), &o, &r, &err), &err);
+    const double best = r.limits.int8_ops > 0 ? r.limits.int8_ops : r.limits.flops;
+    for (size_t i = 0; i < r.row_count; i++) {
+        const weld_profile_row *row = &r.rows[i];
+        if (strstr(row->op, "_codes")) {
+            const double limit = fmax(row->flops / best, row->bytes / r.limits.bandwidth);
+            ck_assert_double_eq_tol(row->limit, limit, 1e-9 * limit);
+            flops += row->flops;
+        }
+    }
+    ck_assert_double_gt(flops, 0);
+    ck_assert_double_eq_tol(flops, r.flops, 1e-9 * flops);
+    weld_free(r.rows);
+    weld_model_free(m);
+    test_folder_remove(folder);
+}
+END_TEST
+
 RUN_SUITE("infer/int8", a_file_says_that_it_is_of_integers,
           at_another_size_a_model_is_what_a_runner_of_that_size_is,
           a_session_of_ones_own_takes_graph_and_weights, maps_are_those_of_the_floats_nearly,
-          images_that_are_not_finite_are_refused_as_those_of_floats)
+          images_that_are_not_finite_are_refused_as_those_of_floats,
+          what_is_of_integers_is_measured_by_their_limit)

@@ -187,7 +187,7 @@ static weld_status bench_file(const char *path, bench_arguments *a, weld_bench_r
 
 static weld_status bench_once(const char *what, bench_arguments *a, weld_bench_result *result,
                               weld_error *err) {
-    if (access(what, F_OK) == 0) {
+    if (access(what, F_OK) == 0 || strpbrk(what, "./")) { /* which no network's name has */
         return bench_file(what, a, result, err);
     }
     weld_model_config config;

@@ -66,6 +66,7 @@ prints "a row an operator" "^conv2d_codes "
 works "bench its weights as floats" "$WELD" bench int8.h5 --steps 1 --precision fp32
 prints "in fp32" "inference, fp32, .* GFLOP/s"
 
+refuses "bench a file that there is not" "nosuch.h5: cannot open: " "$WELD" bench nosuch.h5
 refuses "bf16" "int8.h5: the network is int8: bf16 is for networks of floats" \
     "$WELD" predict int8.h5 photos/val/class_a/0000.jpg --precision bf16
 refuses "bf16 in bench" "int8.h5: the network is int8: bf16" "$WELD" bench int8.h5 --precision bf16

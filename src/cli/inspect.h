@@ -20,6 +20,7 @@ typedef struct inspection {
      * text or for Graphviz. */
     bool tensors, check, graph, dot;
     json_t *json;   /* the object, where that is asked for; else NULL: facts are printed */
+    bool of_float;  /* texts that are told are of the network that an int8 one was made of */
     int max_pixels; /* of images; 0: the usual limit */
     int64_t checked, unreadable; /* images, or rows of a cache */
 } inspection;

@@ -114,7 +114,54 @@ json_t *inspect_shape(const weld_shape *shape) {
     return dims;
 }
 
+/* In a column of at least that width, after a blank. */
+static void print_cell(json_t *value, int width) {
+    char number[32];
+    snprintf(number, sizeof number, "%.4g", json_real_value(value));
+    const char *text = json_is_string(value)  ? json_string_value(value)
+                       : json_is_real(value)  ? number
+                       : json_is_true(value)  ? "yes"
+                       : json_is_false(value) ? "no"
+                                              : "-";
+    putchar(' ');
+    inspect_print(text);
+    printf("%*s", (int)strlen(text) < width ? width - (int)strlen(text) : 0, "");
+}
+
+/* A list of objects with the same members: a row each. */
+static void print_table(const char *title, json_t *rows) {
+    enum { FIRST = 36, OTHERS = 11, INDENT = 7 };
+    const char *key;
+    json_t *value;
+    size_t i;
+    json_t *row;
+    printf("    ");
+    inspect_print(title);
+    printf("\n%*s", INDENT, "");
+    int width = FIRST;
+    json_object_foreach(json_array_get(rows, 0), key, value) {
+        json_t *name = json_string(key);
+        print_cell(name, width);
+        json_decref(name);
+        width = OTHERS;
+    }
+    putchar('\n');
+    json_array_foreach(rows, i, row) {
+        printf("%*s", INDENT, "");
+        width = FIRST;
+        json_object_foreach(row, key, value) {
+            print_cell(value, width);
+            width = OTHERS;
+        }
+        putchar('\n');
+    }
+}
+
 static void print_member(const char *key, json_t *value) {
+    if (json_is_object(json_array_get(value, 0))) {
+        print_table(key, value);
+        return;
+    }
     char *dumped = json_is_string(value)
                        ? NULL
                        : weld_json_dump(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
@@ -159,7 +206,7 @@ void inspect_text(inspection *in, const char *title, const char *text) {
         inspect_fact(in, title, object ? object : weld_json_name(text), NULL);
         return;
     }
-    printf("%s\n", title);
+    printf("%s%s\n", title, in->of_float ? " (of the float network)" : "");
     if (json_is_object(object)) {
         const char *key;
         json_t *value;

@@ -278,8 +278,10 @@ static void say_training(inspection *in, const weld_model_file *f) {
                      : is_average(f) ? "the weights are the run's moving average (train.best ema)"
                                      : "no moving average of the weights is kept");
     }
+    in->of_float = f->quantization != NULL;
     inspect_text(in, "summary", f->summary);
     inspect_text(in, "verification", f->verification);
+    in->of_float = false;
     inspect_text(in, "recipe", f->recipe);
 }
 

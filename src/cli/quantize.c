@@ -13,6 +13,7 @@
 #include "cli/progress.h"
 #include "formats/file.h"
 #include "infer/quantize_data.h"
+#include "measure/quiet.h"
 
 enum { MOST_FLOAT = 64, MOST_TOLD = 5 };
 
@@ -20,6 +21,7 @@ typedef struct request {
     const char *out, *data, *evaluate, *max_drop, *float_layers, *report;
     int images, method, threads;
     cli_model_options model;
+    weld_quiet quiet; /* while it ran */
     char names[1024]; /* of float_layers */
     const char *floats[MOST_FLOAT];
 } request;
@@ -105,14 +107,17 @@ static void print_same(const weld_quantize_report *r) {
     print_row(title, "", share, rest);
 }
 
-static void print_sizes(const weld_quantize_report *r) {
+static void print_sizes(const request *q, const weld_quantize_report *r) {
     char before[40], after[40];
     snprintf(before, sizeof before, "%.2f MB", (double)r->bytes_before / 1e6);
     snprintf(after, sizeof after, "%.2f MB", (double)r->bytes_after / 1e6);
     print_row("file", before, after, "");
     snprintf(before, sizeof before, "%.2f ms", r->milliseconds_before);
     snprintf(after, sizeof after, "%.2f ms", r->milliseconds_after);
-    print_row("latency, one image", before, after, "");
+    print_row("latency, one image", before, after,
+              weld_quiet_judge(&q->quiet) == WELD_QUIET_NO
+                  ? "the machine was not quiet: do not quote this, weld bench tells"
+                  : "");
 }
 
 static void print_part(const weld_quantize_report *r, const weld_quantize_part *p) {
@@ -148,7 +153,7 @@ static void print_report(const request *q, const weld_quantize_report *r) {
     if (r->same_answer >= 0) {
         print_same(r);
     }
-    print_sizes(r);
+    print_sizes(q, r);
     print_noise(r);
     print_float(r);
 }
@@ -162,6 +167,18 @@ static double read_drop(const cli_call *call, const char *text) {
         cli_usage(call, "--max-drop wants points from 0 to 100, not '%s'", text);
     }
     return drop;
+}
+
+static void check_ending(const cli_call *call, const char *path) {
+    static const char *const foreign[] = {".onnx", ".safetensors", ".pth", ".pt", ".ckpt",
+                                          ".bin",  ".tflite",      ".xml", ".npz"};
+    const char *ending = strrchr(path, '.');
+    for (size_t i = 0; ending && i < sizeof foreign / sizeof *foreign; i++) {
+        if (strcmp(ending, foreign[i]) == 0) {
+            cli_usage(call, "-o %s: it would be no %s file: write an .h5, then weld export", path,
+                      foreign[i]);
+        }
+    }
 }
 
 /* Names with commas between them. */
@@ -228,9 +245,13 @@ static weld_status quantize(const cli_call *call, request *r, const weld_model *
     weld_quantize_data data = {.ds = NULL};
     weld_quantize_report report = {.json = NULL};
     weld_status status = open_data(call, r, m, &options, &data, err);
+    const weld_quiet_moment begin = weld_quiet_now("");
     status = status ? status : weld_model_quantize_on(m, &data, &options, r->out, &report, err);
+    const weld_quiet_moment end = weld_quiet_now("");
     weld_quantize_data_close(&data);
     if (!status) {
+        r->quiet =
+            weld_quiet_between(&begin, &end, (double[]){1e-3 * report.milliseconds_after}, 1);
         print_report(r, &report);
         status =
             r->report ? weld_file_write(r->report, report.json, strlen(report.json), err) : WELD_OK;
@@ -251,11 +272,12 @@ weld_status cli_quantize(cli_call *call, weld_error *err) {
         {"images", 0, CLI_COUNT, &r.images, "N",
          "to calibrate on, at most (256); a quarter as many more choose the best way"},
         {"max-drop", 0, CLI_TEXT, &r.max_drop, "P",
-         "points that may be lost: layers stay float until no more are (any)"},
+         "points that may be lost (of AP 100 x AP): parts become float until no more are, at most "
+         "half of them (any)"},
         {"method", 0, CLI_CHOICE, &r.method, "auto|minmax|percentile",
          "range of an activation: all, or but the outermost 0.01 % (the better)"},
         {"float", 0, CLI_TEXT, &r.float_layers, "NAME,...",
-         "layers, or modules of them, that stay float"},
+         "layers, or modules of them, that stay float (also stem, head)"},
         {"report", 0, CLI_OUTPUT, &r.report, "FILE.json", "write what came of it, by layer"},
         {"threads", 0, CLI_THREADS, &r.threads, "N", "threads (all)"},
         CLI_MODEL_OPTIONS(r.model),
@@ -265,6 +287,9 @@ weld_status cli_quantize(cli_call *call, weld_error *err) {
         CLI_MODEL_SIZE(r.model),
     };
     cli_parse(call, options, sizeof options / sizeof *options);
+    check_ending(call, r.out);
+    WELD_TRY(weld_replacement_try(r.out, err));
+    WELD_TRY(r.report ? weld_replacement_try(r.report, err) : WELD_OK);
     weld_model *m;
     WELD_TRY(cli_open_model(call->arguments[0], &r.model, &m, err));
     weld_status status =

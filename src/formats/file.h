@@ -107,6 +107,8 @@ weld_status weld_replacement_commit(weld_replacement *r, weld_error *err);
 /* Remove what was written and free r (NULL allowed). */
 void weld_replacement_discard(weld_replacement *r);
 
+/* Could a file be written there? For what takes long before it writes. */
+weld_status weld_replacement_try(const char *path, weld_error *err);
 /* Open, write, commit. */
 weld_status weld_file_write(const char *path, const void *data, size_t bytes, weld_error *err);
 

@@ -127,6 +127,13 @@ weld_status weld_file_is_only_ours(int descriptor, const char *path, weld_error 
                            path);
 }
 
+weld_status weld_replacement_try(const char *path, weld_error *err) {
+    weld_replacement *r = NULL;
+    WELD_TRY(weld_replacement_open(path, &r, err));
+    weld_replacement_discard(r);
+    return WELD_OK;
+}
+
 weld_status weld_file_write(const char *path, const void *data, size_t bytes, weld_error *err) {
     weld_replacement *r = NULL;
     WELD_TRY(weld_replacement_open(path, &r, err));

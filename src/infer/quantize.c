@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "formats/file.h"
 #include "infer/compare.h"
 #include "infer/quantizer.h"
@@ -123,8 +124,22 @@ static weld_status measure_parts(weld_quantizer *q, const bool *float_nodes, wel
 static void tell_error(const weld_quantizer *q) {
     const weld_standoff *s = &q->standoff;
     if (s->error > q->options->max_drop / 2) { /* false where either is unknown */
-        weld_quantize_say(q->options, "%lld images cannot tell %g points: error %.2f",
-                          (long long)s->images, q->options->max_drop, s->error);
+        weld_quantize_say(q->options,
+                          "a drop of %g points is less than twice the error of %.2f on %lld %s: "
+                          "more to compare on would tell",
+                          q->options->max_drop, s->error, (long long)s->images,
+                          weld_plural(s->images, "image", "images"));
+    }
+}
+
+/* What finds nothing cannot lose it. */
+static void tell_nothing(const weld_quantizer *q) {
+    const weld_standoff *s = &q->standoff;
+    if (s->labelled && s->before.value <= 0 && !weld_model_task(q->model)->smaller_is_better) {
+        weld_quantize_say(q->options,
+                          "the %s of the float network is 0 on these images: that it loses nothing "
+                          "says nothing",
+                          s->before.label);
     }
 }
 
@@ -141,6 +156,7 @@ static weld_status find_best(weld_quantizer *q, weld_error *err) {
     }
     weld_parts_note_float(&q->parts, q->best.codes.float_nodes);
     tell_error(q);
+    tell_nothing(q);
     return weld_quantizer_say_noise(q, err);
 }
 
@@ -209,6 +225,7 @@ weld_status weld_model_quantize_on(const weld_model *m, weld_quantize_data *data
                                    weld_quantize_report *report, weld_error *err) {
     weld_model *merged = NULL;
     WELD_TRY(check(m, options, err));
+    WELD_TRY(weld_replacement_try(path, err));
     WELD_TRY(weld_model_is_merged(m) ? WELD_OK : weld_model_merged(m, &merged, err));
     weld_quantizer q = {.options = options, .model = merged ? merged : m, .data = data};
     q.graph = q.model->graph;

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "infer/quantizer.h"
 
 enum { EVALUATIONS = 6 };
@@ -102,11 +103,22 @@ static int next(const search *s) {
 }
 
 static weld_status fail(const search *s, weld_error *err) {
-    const double allowed = s->q->options->max_drop;
+    enum { MANY = 64, ROOM = 400 };
+    const weld_quantizer *q = s->q;
+    const bool few = weld_calibration_count(q->images) < MANY;
+    char names[ROOM] = "";
+    int told = 0;
+    while (told < s->fails && strlen(names) + 140 < sizeof names) {
+        weld_append(names, sizeof names, "%s%s", told ? ", " : "",
+                    q->parts.parts[s->order[told]].name);
+        told++;
+    }
     return weld_fail(err, WELD_ERROR_NUMERIC,
-                     "even with the %d noisiest layers in float the drop is %.2f points (allowed "
-                     "%.2f); nothing written; train with `quantize:` or raise --max-drop",
-                     s->fails, s->least_drop, allowed);
+                     "even with the %d noisiest parts in float (%s%s; at most half of %d become "
+                     "so) the drop is %.2f points (allowed %.2f); nothing written; %strain with "
+                     "`quantize:` or raise --max-drop",
+                     s->fails, names, told < s->fails ? ", ..." : "", q->parts.count, s->least_drop,
+                     q->options->max_drop, few ? "calibrate on more images, " : "");
 }
 
 weld_status weld_quantizer_meet_budget(weld_quantizer *q, weld_error *err) {

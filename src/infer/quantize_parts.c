@@ -78,15 +78,59 @@ static bool is_in(const char *layer, const char *module) {
     return strncmp(layer, module, length) == 0 && (layer[length] == '\0' || layer[length] == '.');
 }
 
+static int count_alike(const char *a, const char *b) {
+    int count = 0;
+    while (a[count] && a[count] == b[count]) {
+        count++;
+    }
+    return count;
+}
+
 static weld_status fail_unknown(const weld_parts *p, const char *name, weld_error *err) {
-    enum { TOLD = 6 };
-    char known[WELD_ERROR_MESSAGE_SIZE] = "";
-    for (int i = 0; i < p->count && i < TOLD; i++) {
-        weld_append(known, sizeof known, "%s%s", i ? ", " : "", p->parts[i].name);
+    enum { MORE = 160 }; /* for what stands before the names */
+    char known[WELD_ERROR_MESSAGE_SIZE - MORE] = "stem, head";
+    int first = 0, told = 0;
+    for (int i = 0, most = -1; i < p->count; i++) { /* from that on which begins most alike */
+        const int alike = count_alike(p->parts[i].name, name);
+        first = alike > most ? i : first;
+        most = alike > most ? alike : most;
+    }
+    for (; told < p->count; told++) {
+        const char *part = p->parts[(first + told) % p->count].name;
+        if (strlen(known) + strlen(part) + 8 > sizeof known) {
+            break;
+        }
+        weld_append(known, sizeof known, ", %s", part);
     }
     return weld_fail(err, WELD_ERROR_ARGUMENT,
-                     "'%.100s': no layer or module of this name could stay float: there are %s%s",
-                     name, known, p->count > TOLD ? ", ..." : "");
+                     "'%.60s': no layer or module of this name could stay float: there are %s%s",
+                     name, known, told < p->count ? ", ..." : "");
+}
+
+/* Names as they are printed: "stem", "head", "stem (features.0)". */
+static const char *resolve(const weld_parts *p, const char *name, char text[128]) {
+    const char *open = strchr(name, '(');
+    const size_t length = open ? strcspn(open + 1, ")") : 0;
+    if (open && length < 128 && strcmp(open + 1 + length, ")") == 0) {
+        memcpy(text, open + 1, length);
+        text[length] = '\0';
+        return text;
+    }
+    return p->count == 0               ? name
+           : strcmp(name, "stem") == 0 ? p->parts[0].name
+           : strcmp(name, "head") == 0 ? p->parts[p->count - 1].name
+                                       : name;
+}
+
+static bool choose(const weld_parts *p, const weld_graph *g, const char *name, bool *float_nodes) {
+    bool found = false;
+    for (size_t i = 0; i < g->node_count; i++) {
+        char layer[128];
+        if (p->of[i] >= 0 && is_in(layer_name(g->nodes[i], layer), name)) {
+            found = float_nodes[i] = true;
+        }
+    }
+    return found;
 }
 
 weld_status weld_parts_choose_float(const weld_parts *p, const weld_graph *g,
@@ -94,14 +138,9 @@ weld_status weld_parts_choose_float(const weld_parts *p, const weld_graph *g,
                                     weld_error *err) {
     memset(float_nodes, 0, g->node_count * sizeof *float_nodes);
     for (size_t n = 0; n < count; n++) {
-        bool found = false;
-        for (size_t i = 0; i < g->node_count; i++) {
-            char name[128];
-            if (p->of[i] >= 0 && is_in(layer_name(g->nodes[i], name), names[n])) {
-                found = float_nodes[i] = true;
-            }
-        }
-        if (!found) {
+        char text[128];
+        if (!choose(p, g, names[n], float_nodes) &&
+            !choose(p, g, resolve(p, names[n], text), float_nodes)) {
             return fail_unknown(p, names[n], err);
         }
     }

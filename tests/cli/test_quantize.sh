@@ -29,7 +29,7 @@ prints "on which images" "^calibrated on 32 images of photos/train, chosen by 8 
 prints "before and after" "^top-1 on 36 +[0-9.]+ % +[0-9.]+ % +drop -?[0-9.]+ \+- [0-9.]+; [0-9]+ lost, [0-9]+ gained$"
 prints "for how many the class is the same" "^same class +[0-9.]+ % *$"
 prints "sizes" "^file +[0-9.]+ MB +[0-9.]+ MB *$"
-prints "times" "^latency, one image +[0-9.]+ ms +[0-9.]+ ms *$"
+prints "times" "^latency, one image +[0-9.]+ ms +[0-9.]+ ms *(the machine was not quiet: do not quote this, weld bench tells)?$"
 prints "where the noise comes from" "^noise [0-9.]+ dB below the logits. Of it:  [0-9]+ % "
 holds "the notes of it are empty" test ! -s stderr
 holds "the report names every part" grep -q '"name": "features.0"' report.json
@@ -88,11 +88,18 @@ mkdir other
 cp -r photos/val/class_a other/zebra
 refuses "other classes to compare on" "unknown to the model: 'zebra'" "$WELD" quantize merged.h5 --data photos/train --eval other -o none.h5
 
+mkdir wrong
+cp -r photos/val/class_a wrong/class_b
+works "a network that is never right" "$WELD" quantize merged.h5 --data photos/train --eval wrong -o wrong.h5 --images 32
+says "loses nothing, which says nothing" "^note: the top-1 of the float network is 0 on these images: that it loses nothing says nothing$"
+
 # --- Layers that stay float
 
 works "layers that are named stay float" "$WELD" quantize merged.h5 --data photos/train --eval photos/val -o mixed.h5 --images 32 --float features.0,classifier
 prints "which is told" "^2 of [0-9]+ parts are float: features.0, classifier$"
-refuses "a layer that there is not" "'feature': no layer or module of this name could stay float: there are features.0, " \
+works "by the names that are printed" "$WELD" quantize merged.h5 --data photos/train --eval photos/val -o mixed.h5 --images 32 --float "stem (features.0),head"
+prints "these are the same" "^2 of [0-9]+ parts are float: features.0, classifier$"
+refuses "a layer that there is not" "'feature': no layer or module of this name could stay float: there are stem, head, features.0, " \
     "$WELD" quantize merged.h5 --data photos/train --eval photos/val -o none.h5 --float feature
 misused "names without any" "--float wants names of layers" "$WELD" quantize merged.h5 --data photos/train -o none.h5 --float ,
 misused "a drop that is no number" "--max-drop wants points from 0 to 100, not 'much'" \
@@ -105,6 +112,17 @@ works "one that so few images cannot tell" "$WELD" quantize merged.h5 --data pho
 refuses "integers are not quantised again" "^weld: int8.h5 is int8 already: quantise the file that it was made of$" \
     "$WELD" quantize int8.h5 --data photos/train -o none.h5
 refuses "an output that cannot be" "nowhere/int8.h5" "$WELD" quantize merged.h5 --data photos/train --eval photos/val -o nowhere/int8.h5 --images 16
+refuses "before anything is calibrated" "nowhere/int8.h5" "$WELD" quantize merged.h5 --data damaged --eval photos/val -o nowhere/int8.h5
+holds "no image was read" sh -c "! grep -q skipped stderr"
+refuses "nor a report that cannot be" "nowhere/report.json" \
+    "$WELD" quantize merged.h5 --data damaged --eval photos/val -o none.h5 --report nowhere/report.json
+holds "is one read" sh -c "! grep -q skipped stderr"
+misused "a file of another kind" "-o none.onnx: it would be no .onnx file: write an .h5, then weld export" \
+    "$WELD" quantize merged.h5 --data photos/train -o none.onnx
+works "inspect what was written" "$WELD" inspect int8.h5
+prints "whose scores stand in it" "^summary \(of the float network\)$"
+prints "its parts are a table" "^ +name +float +share +sqnr_alone"
+prints "a row each" "^ +features.0 +no +0\.[0-9]+ +[0-9.]+"
 misused "no output" "-o OUT.h5 is missing" "$WELD" quantize merged.h5 --data photos/train
 refuses "an image as output" "class_a/0000.jpg" \
     "$WELD" quantize merged.h5 --data photos/train --eval photos/val -o photos/train/class_a/0000.jpg

@@ -88,6 +88,19 @@ static void set_scores(json_t **json, const weld_standoff *s) {
     weld_json_set(json, "gained", count_json(s->gained));
 }
 
+/* The last component: a file does not depend on where it was made. */
+static json_t *name_of_set(const char *path) {
+    char name[WELD_ERROR_MESSAGE_SIZE];
+    size_t end = strlen(path), begin;
+    while (end > 1 && path[end - 1] == '/') {
+        end--;
+    }
+    for (begin = end; begin > 0 && path[begin - 1] != '/'; begin--) {
+    }
+    snprintf(name, sizeof name, "%.*s", (int)(end - begin), path + begin);
+    return weld_json_name(name);
+}
+
 char *weld_quantizer_json(const weld_quantizer *q, bool measured) {
     const weld_standoff *s = &q->standoff;
     json_t *json = json_object();
@@ -95,7 +108,7 @@ char *weld_quantizer_json(const weld_quantizer *q, bool measured) {
     weld_json_set(&json, "images", json_integer(weld_calibration_count(q->images)));
     weld_json_set(&json, "skipped", json_integer(weld_calibration_skipped(q->taken)));
     weld_json_set(&json, "chosen_by", json_integer(q->held ? weld_calibration_count(q->held) : 0));
-    weld_json_set(&json, "images_from", weld_json_name(weld_dataset_path(q->data->ds)));
+    weld_json_set(&json, "images_from", name_of_set(weld_dataset_path(q->data->ds)));
     weld_json_set(&json, "equalised", json_boolean(q->ground == 1));
     set_number(&json, "equalised_gain", gain(q));
     weld_json_set(&json, "biases_corrected", json_boolean(q->corrected));

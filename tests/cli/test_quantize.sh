@@ -40,6 +40,8 @@ works "predict" "$WELD" predict int8.h5 photos/val/class_a/0000.jpg
 works "quantise the checkpoint in one thread" "$WELD" quantize run/last.h5 --data photos/train --eval photos/val -o one.h5 --images 32 --threads 1
 works "and in four" "$WELD" quantize run/last.h5 --data photos/train --eval photos/val -o four.h5 --images 32 --threads 4
 same "the bytes are the same" one.h5 four.h5
+works "and by another path to the images" "$WELD" quantize run/last.h5 --data "$PWD/photos/train/" --eval ./photos/val -o path.h5 --images 32
+same "the bytes are the same" one.h5 path.h5
 
 # --- Images
 

@@ -122,6 +122,7 @@ static void print_sizes(const request *q, const weld_quantize_report *r) {
 
 static void print_part(const weld_quantize_report *r, const weld_quantize_part *p) {
     const char *what = p->place == 0 ? "stem" : p->place == r->parts_in_all - 1 ? "head" : NULL;
+    what = what && strcmp(what, p->name) != 0 ? what : NULL;
     printf(what ? "%s (%s)" : "%s%s", what ? what : "", p->name);
 }
 

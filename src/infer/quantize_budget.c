@@ -115,7 +115,7 @@ static weld_status fail(const search *s, weld_error *err) {
     }
     return weld_fail(err, WELD_ERROR_NUMERIC,
                      "even with the %d noisiest parts in float (%s%s; at most half of %d become "
-                     "so) the drop is %.2f points (allowed %.2f); nothing written; %strain with "
+                     "so) the drop is %.2f points (allowed %g); nothing written; %strain with "
                      "`quantize:` or raise --max-drop",
                      s->fails, names, told < s->fails ? ", ..." : "", q->parts.count, s->least_drop,
                      q->options->max_drop, few ? "calibrate on more images, " : "");

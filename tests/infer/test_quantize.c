@@ -343,6 +343,8 @@ START_TEST(the_noisiest_layers_become_float_until_a_drop_is_met) {
     o.max_drop = 5;
     quantize_well(m, "train.h5", &o, "bound.h5", &bound);
     ck_assert_double_le(bound.drop, 5);
+    ck_assert_int_eq(strstr(said, "a drop of 5 points is less than twice the error of") != NULL,
+                     bound.drop_error > 2.5);
     ck_assert_int_gt(bound.float_parts, 0);
     ck_assert_ptr_nonnull(strstr(bound.float_names, "features.0"));
     ck_assert_double_gt(bound.sqnr, unbound.sqnr + 10);

@@ -239,7 +239,8 @@ static double largest_of(const weld_tensor *w, int64_t o) {
     const int64_t row = weld_shape_count(&w->shape) / w->shape.dim[0];
     double largest = 0;
     for (int64_t i = o * row; i < (o + 1) * row; i++) {
-        largest = fmax(largest, fabs(weld_get(w->dtype, w->data, i)));
+        const double size = fabs(weld_get(w->dtype, w->data, i));
+        largest = size > largest ? size : largest;
     }
     return largest;
 }

@@ -313,7 +313,8 @@ void weld_lanes_equalise(const weld_lanes *l, const float *ranges, double *facto
     for (size_t v = 0; v < l->graph->value_count; v++) {
         double largest = 0;
         for (size_t i = l->first[v]; i < l->first[v + 1]; i++) {
-            largest = fmax(largest, (double)ranges[i]);
+            const double range = (double)ranges[i];
+            largest = range > largest ? range : largest;
         }
         for (size_t i = l->first[v]; i < l->first[v + 1] && largest > 0; i++) {
             double *factor = &factors[l->lane[i]];

@@ -73,7 +73,8 @@ static void look_at_rows(view *v, const float *x, int64_t rows, int64_t channels
             v->odd = at + r * channels;
         }
         for (int64_t c = 0; c < channels; c++) {
-            v->histogram->bins[key_of(x[c])]++;
+            uint32_t *bin = &v->histogram->bins[key_of(x[c])];
+            *bin += *bin != UINT32_MAX; /* stays full, as where several are added up */
         }
     }
 }

@@ -112,13 +112,28 @@ static void add_powers(const weld_judge *j, void *context, int i, const float *s
     }
 }
 
+static weld_status expect_finite(const weld_judge *j, weld_error *err) {
+    for (int i = 0; i < j->outputs; i++) {
+        for (int64_t k = 0; k < j->images * j->floats[i]; k++) {
+            if (!isfinite(j->said[i][k])) {
+                return weld_fail(err, WELD_ERROR_NUMERIC,
+                                 "%s of the network are not finite for image %lld of those that "
+                                 "it is judged by: some of its weights are not, or too large",
+                                 j->names[i], (long long)(k / j->floats[i]));
+            }
+        }
+    }
+    return WELD_OK;
+}
+
 weld_status weld_judge_noise(const weld_judge *j, const weld_graph *g, weld_weights *w,
                              double *noise, weld_error *err) {
     powers p = {0};
+    WELD_TRY(expect_finite(j, err));
     WELD_TRY(run(j, g, w, add_powers, &p, err));
     *noise = 0;
     for (int i = 0; i < j->outputs; i++) {
-        const double share = p.noise[i] > 0 ? p.noise[i] / p.signal[i] : 0;
+        const double share = p.noise[i] == 0 ? 0 : p.noise[i] / p.signal[i]; /* or not a number */
         *noise += share / j->outputs;
     }
     return WELD_OK;

@@ -68,7 +68,8 @@ static weld_status conv_infer(const weld_node *node, const weld_tensor *in, weld
     const weld_conv2d_geometry g = weld_conv2d_geometry_of(a, in[X].shape, in[WEIGHT].shape);
     out[0].shape = weld_conv2d_output_shape(&g);
     WELD_TRY(expect_result(node, in, out, err));
-    return out[0].dtype == WELD_F32 && g.groups == g.window.c && g.groups > 1
+    return out[0].dtype == WELD_F32 && g.groups == g.window.c &&
+                   (g.groups > 1 || in[WEIGHT].shape.dim[0] == 1)
                ? weld_fail(err, WELD_ERROR_SHAPE, "a group a channel and no codes")
                : WELD_OK;
 }

@@ -286,9 +286,11 @@ static weld_status rescale_layer(const weld_lanes *l, const double *factors, con
         finite =
             (!b || multiply(&bias, o, 1 / factor_of(l, factors, node->outputs[0], o))) && finite;
     }
-    return finite ? WELD_OK
-                  : weld_fail(err, WELD_ERROR_NUMERIC, "%s: rescaled, it is too large for f32",
-                              leaf->name);
+    return finite
+               ? WELD_OK
+               : weld_fail(err, WELD_ERROR_NUMERIC,
+                           "%s: not finite as f32 once rescaled: a value that is not, or too large",
+                           leaf->name);
 }
 
 weld_status weld_lanes_rescale(const weld_lanes *l, const double *factors, weld_weights *w,

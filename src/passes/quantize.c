@@ -108,8 +108,9 @@ static bool is_sound_product(const weld_node *node) {
 
 /* A group a channel: its kernels give codes alone. */
 static bool is_by_channel(const weld_node *node) {
-    return node->op == &weld_op_conv2d && node->attributes.groups > 1 &&
-           node->attributes.groups == node->inputs[0]->shape.dim[3];
+    return node->op == &weld_op_conv2d &&
+           node->attributes.groups == node->inputs[0]->shape.dim[3] &&
+           (node->attributes.groups > 1 || node->outputs[0]->shape.dim[3] == 1);
 }
 
 bool weld_node_has_integer_form(const weld_node *node) {
@@ -180,7 +181,9 @@ bool weld_quantization_has_table(const weld_quantization *q, const weld_node *no
 /* --- Following a copy ------------------------------------------------------------------------- */
 
 static bool is_copy(const weld_node *node, const weld_node *copy, weld_value *const *map) {
-    bool same = node->op == copy->op && node->input_count == copy->input_count;
+    bool same = node->op == copy->op && node->input_count == copy->input_count &&
+                node->attributes.function == copy->attributes.function &&
+                node->attributes.axis == copy->attributes.axis;
     for (int i = 0; same && i < node->input_count; i++) {
         const weld_value *in = node->inputs[i];
         same = (in ? map[in->id] : NULL) == copy->inputs[i];

@@ -10,10 +10,11 @@
 #include "passes/quantized_layer.h"
 #include "passes/quantized_names.h"
 
+/* Infinite where one is not finite, whose layer is then refused. */
 static float magnitude(const float *row, int64_t count) {
     float most = 0;
     for (int64_t i = 0; i < count; i++) {
-        most = fmaxf(most, fabsf(row[i]));
+        most = isfinite(row[i]) ? fmaxf(most, fabsf(row[i])) : INFINITY;
     }
     return most;
 }

@@ -36,7 +36,9 @@ static const weld_node *only_reader(const weld_graph *g, const weld_value *v) {
 /* A layer whose sums may stay floats; those of a group a channel are integers with codes alone. */
 static bool makes_floats(const weld_quantization *q, const weld_node *node) {
     const bool product = node && (node->op == &weld_op_conv2d || node->op == &weld_op_linear);
-    const bool by_channel = product && node->op == &weld_op_conv2d && node->attributes.groups > 1;
+    const bool by_channel = product && node->op == &weld_op_conv2d &&
+                            (node->attributes.groups > 1 || (node->inputs[0]->shape.dim[3] == 1 &&
+                                                             node->outputs[0]->shape.dim[3] == 1));
     return product && !by_channel && weld_quantization_is_integer(q, node);
 }
 

@@ -134,8 +134,11 @@ static weld_status check_distillation(weld_recipe *r, const weld_recipe_origins 
     }
     if (!d->teacher[0] && !d->cache[0]) {
         return weld_recipe_fail(o, KEY(loss.distillation.teacher),
-                                "missing: give the file of a network to learn from (or "
-                                "loss.distillation.cache)",
+                                r->quantize.weights
+                                    ? "missing: give the file of a network to learn from, or "
+                                      "repeat --init, whose file it is else"
+                                    : "missing: give the file of a network to learn from (or "
+                                      "loss.distillation.cache)",
                                 err);
     }
     if (head && !weld_recipe_was_given(o, family_key(head)) && !r->quantize.weights) {

@@ -430,6 +430,25 @@ START_TEST(a_damaged_network_is_told_by_layer_and_image) {
 }
 END_TEST
 
+/* Without labels nothing but the quantised network's own outputs would have told. */
+START_TEST(a_last_layer_that_is_not_finite_is_refused) {
+    weld_quantize_options o = options();
+    weld_model *m = open_file("merged.h5");
+    weld_tensor t;
+    ck_assert(weld_weights_find(m->file.weights, "classifier.classifier.weight", &t));
+    const float was = ((float *)t.data)[1];
+    ((float *)t.data)[1] = NAN;
+    for (int method = 0; method < 2; method++) {
+        o.method = method == 0 ? WELD_QUANTIZE_AUTO : WELD_QUANTIZE_MINMAX;
+        ck_assert_int_eq(quantize(m, "train.h5", &o, "none.h5", NULL), WELD_ERROR_NUMERIC);
+        ck_assert_msg(strstr(err.message, "finite"), "%s", err.message);
+        ck_assert(!is_there("none.h5"));
+    }
+    ((float *)t.data)[1] = was;
+    weld_model_free(m);
+}
+END_TEST
+
 START_TEST(what_was_there_stays_where_it_fails) {
     weld_quantize_options o = options();
     size_t size;
@@ -481,6 +500,7 @@ int main(void) {
                             few_images_are_told_and_none_is_an_error,
                             integers_are_not_quantised_again,
                             a_damaged_network_is_told_by_layer_and_image,
+                            a_last_layer_that_is_not_finite_is_refused,
                             what_was_there_stays_where_it_fails,
                             failing_allocations_are_errors_and_nothing_more};
     tcase_set_timeout(tcase, 240);

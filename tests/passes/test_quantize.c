@@ -187,6 +187,20 @@ static bool every_other(int layer) {
     return layer % 2 == 0;
 }
 
+START_TEST(a_weight_that_is_not_finite_is_no_code) {
+    net n = make("repvit_m0_6", 32, 5);
+    weld_error err = {0};
+    weld_tensor t;
+    weld_weights *integers = NULL;
+    ck_assert(weld_weights_find(n.weights, "features.2.token_mixer.0.weight", &t) ||
+              weld_weights_find(n.weights, "classifier.classifier.weight", &t));
+    ((float *)t.data)[3] = NAN;
+    ck_assert_int_eq(weld_quantize_weights(n.graph, n.weights, &n.q, &integers, &err),
+                     WELD_ERROR_NUMERIC);
+    free_net(&n);
+}
+END_TEST
+
 START_TEST(layers_that_stay_float_are_less_noise) {
     net n = make("repvit_m0_6", 64, 10);
     size_t count, none, some, all;
@@ -203,4 +217,4 @@ END_TEST
 
 RUN_SUITE("passes/quantize", a_network_of_integers_says_nearly_what_that_of_floats_says,
           bits_depend_on_neither_threads_batch_instructions_nor_fusing,
-          layers_that_stay_float_are_less_noise)
+          a_weight_that_is_not_finite_is_no_code, layers_that_stay_float_are_less_noise)

@@ -119,6 +119,10 @@ START_TEST(every_table_is_complete) {
         weld_kernels k = *chosen(WELD_BF16, weld_kernels_available(WELD_BF16, i));
         ck_assert(!k.adamw && !k.square_sum && !k.cross_entropy && !k.cross_entropy_grad);
         ck_assert(!k.softplus_sum && !k.binary_cross_entropy && !k.binary_cross_entropy_grad);
+        ck_assert(!k.winograd_input && !k.winograd_output);
+        k.winograd_input = f32->winograd_input;
+        k.winograd_output = f32->winograd_output;
+        k.convolve = k.convolve ? k.convolve : f32->convolve; /* may be missing */
         k.adamw = f32->adamw;
         k.square_sum = f32->square_sum;
         k.softplus_sum = f32->softplus_sum;

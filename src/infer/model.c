@@ -170,7 +170,7 @@ static weld_status dequantize(weld_model *m, weld_error *err) {
     m->original = NULL;
     m->lower = NULL;
     free_quantization(m);
-    return WELD_OK;
+    return weld_model_restore_norms(m, err);
 }
 
 weld_status weld_model_set_precision(weld_model *m, weld_precision precision, weld_error *err) {

@@ -40,6 +40,10 @@ typedef weld_status (*weld_model_part)(const weld_graph *g, void *context, weld_
 weld_status weld_model_cut(const weld_model *m, int64_t height, int64_t width, weld_model_part part,
                            void *context, weld_graph **out, weld_error *err);
 
+/* Where m, which is merged and of floats, has layers in the place of batch norms, as networks of
+ * integers have: the norms. */
+weld_status weld_model_restore_norms(weld_model *m, weld_error *err);
+
 /* The branches of m merged, in memory: a model of its own, not compared with m yet and without a
  * verification record. */
 weld_status weld_model_merged(const weld_model *m, weld_model **out, weld_error *err);

@@ -14,6 +14,7 @@
 #include "formats/file.h"
 #include "infer/compare.h"
 #include "infer/quantizer.h"
+#include "passes/reparameterize.h"
 
 enum {
     BATCH = 32,
@@ -60,9 +61,9 @@ static weld_status open_standard(weld_quantizer *q, weld_error *err) {
     if (ds) {
         const weld_evaluator_options options = {
             .batch_size = BATCH, .threads = o->threads, .bad_image = hear_bad, .arg = (void *)o};
-        return weld_standard_create(q->model, ds, &options, &q->standard, err);
+        return weld_standard_create(q->merged, ds, &options, &q->standard, err);
     }
-    return weld_standard_create_unlabelled(q->model,
+    return weld_standard_create_unlabelled(q->merged,
                                            q->unlabelled ? q->unlabelled
                                            : q->held     ? q->held
                                                          : q->images,
@@ -172,7 +173,7 @@ static int64_t size_of(const weld_replacement *r) {
 static weld_status measure_float(weld_quantizer *q, const char *path, weld_error *err) {
     weld_replacement *r;
     WELD_TRY(weld_replacement_open(path, &r, err));
-    weld_status status = weld_model_file_put(path, &q->model->file, r, err);
+    weld_status status = weld_model_file_put(path, &q->merged->file, r, err);
     q->bytes[0] = size_of(r);
     weld_replacement_discard(r);
     return status;
@@ -193,7 +194,7 @@ static weld_status check_written(weld_quantizer *q, const weld_replacement *r, w
                            "what was written does not say what it should: nothing was written");
     }
     status = status ? status
-                    : weld_model_time_both(q->model, written, q->options->threads,
+                    : weld_model_time_both(q->merged, written, q->options->threads,
                                            &q->milliseconds[0], &q->milliseconds[1], err);
     weld_model_free(written);
     return status;
@@ -220,6 +221,45 @@ static weld_status write(weld_quantizer *q, const char *path, weld_error *err) {
 
 /* --- All of it -------------------------------------------------------------------------------- */
 
+/* m with layers for what batch norms are left; to be released with free_layers. */
+static weld_status with_layers(const weld_model *m, weld_model *out, weld_error *err) {
+    *out = *m;
+    out->lower = NULL;
+    out->original = NULL;
+    if (weld_has_norms(m->graph)) {
+        WELD_TRY(
+            weld_norms_as_layers(m->graph, m->file.weights, &out->graph, &out->file.weights, err));
+        out->file.graph = out->graph;
+    }
+    return WELD_OK;
+}
+
+static void free_layers(const weld_model *m, weld_model *made) {
+    if (made->graph != m->graph) {
+        weld_graph_free(made->graph);
+        weld_weights_free(made->file.weights);
+    }
+}
+
+static weld_status quantize_merged(weld_quantizer *q, const char *path,
+                                   weld_quantize_report *report, weld_error *err) {
+    weld_model model;
+    WELD_TRY(with_layers(q->merged, &model, err));
+    q->model = &model;
+    q->graph = model.graph;
+    weld_status status = open(q, err);
+    status = status ? status : find_best(q, err);
+    status = status ? status : write(q, path, err);
+    if (!status && report) {
+        weld_quantizer_report(q, report);
+        report->json = weld_quantizer_json(q, true);
+        status = report->json ? WELD_OK : weld_fail_memory(err, "report");
+    }
+    close(q);
+    free_layers(q->merged, &model);
+    return status;
+}
+
 weld_status weld_model_quantize_on(const weld_model *m, weld_quantize_data *data,
                                    const weld_quantize_options *options, const char *path,
                                    weld_quantize_report *report, weld_error *err) {
@@ -227,17 +267,8 @@ weld_status weld_model_quantize_on(const weld_model *m, weld_quantize_data *data
     WELD_TRY(check(m, options, err));
     WELD_TRY(weld_replacement_try(path, err));
     WELD_TRY(weld_model_is_merged(m) ? WELD_OK : weld_model_merged(m, &merged, err));
-    weld_quantizer q = {.options = options, .model = merged ? merged : m, .data = data};
-    q.graph = q.model->graph;
-    weld_status status = open(&q, err);
-    status = status ? status : find_best(&q, err);
-    status = status ? status : write(&q, path, err);
-    if (!status && report) {
-        weld_quantizer_report(&q, report);
-        report->json = weld_quantizer_json(&q, true);
-        status = report->json ? WELD_OK : weld_fail_memory(err, "report");
-    }
-    close(&q);
+    weld_quantizer q = {.options = options, .merged = merged ? merged : m, .data = data};
+    const weld_status status = quantize_merged(&q, path, report, err);
     weld_model_free(merged);
     return status;
 }

@@ -10,8 +10,9 @@ enum { WELD_GROUNDS = 2, WELD_METHODS = 2 };
 
 typedef struct weld_quantizer {
     const weld_quantize_options *options;
-    const weld_model *model; /* merged, of floats */
-    const weld_graph *graph; /* its */
+    const weld_model *merged; /* of floats */
+    const weld_model *model;  /* the same with layers for what batch norms are left */
+    const weld_graph *graph;  /* its */
     weld_quantize_data *data;
     weld_calibration *taken;      /* of `data`: */
     weld_calibration *images;     /* those that are calibrated on and... */

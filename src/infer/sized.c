@@ -33,7 +33,34 @@ static weld_status build(const weld_model *m, int64_t height, int64_t width, wel
         status = weld_reparameterize_graph(unmerged, out, err);
         weld_graph_free(unmerged);
     }
+    if (!status && m->file.quantization && weld_has_norms(*out) && !weld_has_norms(m->graph)) {
+        weld_graph *before = *out; /* m has layers in their place */
+        status = weld_norms_as_layers_graph(before, out, err);
+        weld_graph_free(before);
+    }
     return status;
+}
+
+weld_status weld_model_restore_norms(weld_model *m, weld_error *err) {
+    const weld_preprocessing *p = &m->file.preprocessing;
+    weld_graph *built;
+    weld_weights *weights = NULL;
+    if (weld_family_of(&m->file.config)->in_files_alone || weld_has_norms(m->graph)) {
+        return WELD_OK;
+    }
+    WELD_TRY(build(m, p->height, p->width, &built, err));
+    weld_status status = weld_has_norms(built)
+                             ? weld_layers_as_norms(built, m->file.weights, &weights, err)
+                             : WELD_OK;
+    if (!weights) { /* as it is: there were none, or its configuration does not make it */
+        weld_graph_free(built);
+        return status == WELD_ERROR_SHAPE ? WELD_OK : status;
+    }
+    weld_graph_free(m->graph);
+    weld_weights_free(m->file.weights);
+    m->graph = m->file.graph = built;
+    m->file.weights = weights;
+    return WELD_OK;
 }
 
 weld_status weld_model_cut(const weld_model *m, int64_t height, int64_t width, weld_model_part part,

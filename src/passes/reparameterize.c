@@ -1,4 +1,5 @@
-/* Reparameterization: the rules, applied until none fits. */
+/* Reparameterization: the rules, applied until none fits; and what of batch norms is left as
+ * layers. */
 #include "passes/reparameterize.h"
 
 #include <math.h>
@@ -6,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "ops/ops.h"
 #include "passes/rules.h"
 
 static const weld_rule *const rules[] = {
@@ -147,13 +149,27 @@ static weld_status apply_rules(weld_weighted_graph *now, weld_pool *pool, weld_e
     return status;
 }
 
-weld_status weld_reparameterize(const weld_graph *g, const weld_weights *w, weld_graph **out_graph,
-                                weld_weights **out_weights, weld_error *err) {
+static weld_status apply_norms(weld_weighted_graph *now, weld_pool *pool, weld_error *err) {
+    bool owned = false, changed;
+    const weld_status status =
+        step(now, &owned, &weld_rule_norm_as_layer, true, pool, &changed, err);
+    if (status) {
+        now->graph = NULL; /* the caller's */
+        weld_weighted_graph_free(now);
+    }
+    return status;
+}
+
+/* To a graph that is paired up, which is freed on an error. */
+typedef weld_status applying(weld_weighted_graph *now, weld_pool *pool, weld_error *err);
+
+static weld_status rewrite(const weld_graph *g, const weld_weights *w, applying *apply,
+                           weld_graph **out_graph, weld_weights **out_weights, weld_error *err) {
     weld_weighted_graph now = {0};
     weld_pool pool = {0};
     weld_status status = pair_up(g, w, &now, err);
     if (!status) {
-        status = apply_rules(&now, &pool, err);
+        status = apply(&now, &pool, err);
     } else {
         weld_free(now.data);
     }
@@ -170,6 +186,11 @@ weld_status weld_reparameterize(const weld_graph *g, const weld_weights *w, weld
     return status;
 }
 
+weld_status weld_reparameterize(const weld_graph *g, const weld_weights *w, weld_graph **out_graph,
+                                weld_weights **out_weights, weld_error *err) {
+    return rewrite(g, w, apply_rules, out_graph, out_weights, err);
+}
+
 weld_status weld_reparameterize_weighted(weld_weighted_graph *g, weld_error *err) {
     weld_pool pool = {0};
     const weld_status status = apply_rules(g, &pool, err);
@@ -180,6 +201,33 @@ weld_status weld_reparameterize_weighted(weld_weighted_graph *g, weld_error *err
 weld_status weld_reparameterize_graph(const weld_graph *g, weld_graph **out, weld_error *err) {
     weld_weighted_graph now = {.graph = (weld_graph *)g};
     const weld_status status = weld_reparameterize_weighted(&now, err);
+    if (!status) {
+        *out = now.graph;
+    }
+    return status;
+}
+
+/* --- What is left of batch norms -------------------------------------------------------------- */
+
+bool weld_has_norms(const weld_graph *g) {
+    bool has = false;
+    for (size_t i = 0; i < g->node_count; i++) {
+        const weld_node *node = g->nodes[i];
+        has = has || (node->op == &weld_op_batch_norm_eval && node->inputs[0]->shape.rank == 4);
+    }
+    return has;
+}
+
+weld_status weld_norms_as_layers(const weld_graph *g, const weld_weights *w, weld_graph **out_graph,
+                                 weld_weights **out_weights, weld_error *err) {
+    return rewrite(g, w, apply_norms, out_graph, out_weights, err);
+}
+
+weld_status weld_norms_as_layers_graph(const weld_graph *g, weld_graph **out, weld_error *err) {
+    weld_weighted_graph now = {.graph = (weld_graph *)g};
+    weld_pool pool = {0};
+    const weld_status status = apply_norms(&now, &pool, err);
+    weld_pool_free(&pool);
     if (!status) {
         *out = now.graph;
     }

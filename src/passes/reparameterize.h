@@ -20,4 +20,16 @@ weld_status weld_reparameterize(const weld_graph *g, const weld_weights *w, weld
 /* The graph alone, which does not depend on the weights. */
 weld_status weld_reparameterize_graph(const weld_graph *g, weld_graph **out, weld_error *err);
 
+/* Has g batch norms of maps? After merging: such as could not be merged. */
+bool weld_has_norms(const weld_graph *g);
+/* The same with convolutions of single pixels in their place, which have an integer form, called as
+ * they are. */
+weld_status weld_norms_as_layers(const weld_graph *g, const weld_weights *w, weld_graph **out_graph,
+                                 weld_weights **out_weights, weld_error *err);
+weld_status weld_norms_as_layers_graph(const weld_graph *g, weld_graph **out, weld_error *err);
+/* And back: weights of g, which has the norms, of those of the graph with layers in their place.
+ * WELD_ERROR_SHAPE: they are not that. */
+weld_status weld_layers_as_norms(const weld_graph *g, const weld_weights *layers,
+                                 weld_weights **out, weld_error *err);
+
 #endif

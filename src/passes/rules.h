@@ -19,6 +19,9 @@ extern const weld_rule weld_rule_merge_branches;
 /* A constant factor after a convolution or linear layer, or an affine map of each channel, folds
  * into it. */
 extern const weld_rule weld_rule_fold_scale;
+/* A batch norm of maps becomes a convolution of single pixels, each channel by itself. None of
+ * those that are applied until none fits: for integers (weld_norms_as_layers). */
+extern const weld_rule weld_rule_norm_as_layer;
 
 /* The rules, applied until none fits, to a graph without tensors: *g becomes another, with a graph
  * of its own; the one that it had is only borrowed. What else it has is taken, on errors too. */

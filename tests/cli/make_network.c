@@ -32,8 +32,10 @@ static void fill(weld_weights *w) {
         weld_random r = weld_random_start(1, 0, i, WELD_RANDOM_TEST);
         const int64_t count = weld_shape_count(&t.shape);
         const double inputs = t.shape.rank > 1 ? (double)(count / t.shape.dim[0]) : 4;
+        const bool variances = strstr(weld_weights_name(w, i), "running_var") != NULL;
         for (int64_t k = 0; t.dtype == WELD_F32 && k < count; k++) {
-            ((float *)t.data)[k] = (float)(weld_random_normal(&r) / sqrt(inputs));
+            const double number = weld_random_normal(&r) / sqrt(inputs);
+            ((float *)t.data)[k] = (float)(variances ? 0.5 + fabs(number) : number);
         }
     }
 }

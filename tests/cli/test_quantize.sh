@@ -154,4 +154,19 @@ works "a detector's boxes" "$MAKE_NETWORK" yolo11n detector.h5 64
 works "are quantised by images without any" "$WELD" quantize detector.h5 --data flat -o detector8.h5 --images 10
 prints "and its noise told" "^noise -?[0-9.]+ dB below the "
 
+# --- Batch norms that cannot be merged
+
+works "a network with some" "$MAKE_NETWORK" cmt cmt.h5 32 stem_channels=8 head_channels=32 channels=16,32,64,128 depths=1,1,1,1 \
+    mlp_ratio=2 stem_stride=1
+works "is quantised" "$WELD" quantize cmt.h5 --data flat -o cmt8.h5 --images 10
+works "its graph" "$WELD" inspect cmt8.h5 --graph
+prints "has attention on floats" " = attention\("
+cp stdout graph.txt
+holds "but no activation" sh -c "! grep -qE ' = (activation|batch_norm_eval|affine)\(' graph.txt"
+works "it runs at another size" "$WELD" predict cmt8.h5 --size 64 photos/val/class_a/0000.jpg
+works "and is exported" "$WELD" export cmt8.h5 -o cmt8.onnx
+works "as floats with its norms" "$WELD" export cmt8.h5 --float -o cmt8.safetensors
+works "which is read again" "$WELD" inspect cmt8.safetensors --graph
+prints "and has them" " = batch_norm_eval\("
+
 finish

@@ -141,7 +141,8 @@ static double decibels(const float *x, const float *y, int64_t count) {
     return 10 * log10(signal / noise);
 }
 
-/* Every code is the same: what is left is the rounding of the outputs, which are floats. */
+/* Every code is the same but one or another, where the float sums of one kernel or another round
+ * across the border between two: of far less than what rounding to codes costs. */
 static bool expect_integers(const weld_model_config *config, uint64_t seed) {
     enum { ROOM = 256 };
     float plain[ROOM], rounded[ROOM], integers[ROOM];
@@ -159,8 +160,8 @@ static bool expect_integers(const weld_model_config *config, uint64_t seed) {
     logits_of(t.rounded, t.weights, rounded, ROOM);
     logits_of(runs, w, integers, ROOM);
     const double cost = decibels(plain, integers, count), off = decibels(integers, rounded, count);
-    ck_assert_msg(off > 120, "%s: %g dB from the integers, which are %g dB off", config->name, off,
-                  cost);
+    ck_assert_msg(off > cost + 15, "%s: %g dB from the integers, which are %g dB off", config->name,
+                  off, cost);
     weld_graph_free(runs);
     weld_weights_free(w);
     free_trained(&t);

@@ -16,12 +16,15 @@ static void make(fixture_step *s, const family_case *f, const char *isa, int thr
     fixture_step_start(s, o, &fixture_adamw, 0);
 }
 
-/* The largest difference from PyTorch's losses, as a share of them, and their mean. */
-static double follow(const family_case *f, const char *isa, weld_precision precision,
-                     double *mean) {
+/* How far losses are from PyTorch's, as a share of them: at most, on average, at first. */
+typedef struct distance {
+    double worst, mean, first; /* of the first FIRST updates the worst */
+} distance;
+enum { FIRST = 5 };
+
+static distance follow(const family_case *f, const char *isa, weld_precision precision) {
     fixture_step s;
-    double worst = 0;
-    *mean = 0;
+    distance d = {0};
     make(&s, f, isa, 2, precision);
     const float *rates = fixture_tensor(s.fixture, "", "rates").data;
     const float *losses = fixture_tensor(s.fixture, "", "losses").data;
@@ -29,17 +32,29 @@ static double follow(const family_case *f, const char *isa, weld_precision preci
         double loss = (double)fixture_step_run(&s, t, BATCHES);
         weld_train_step_update(s.step, rates[t]);
         double difference = fabs(loss - losses[t]) / losses[t];
-        worst = difference <= worst ? worst : difference; /* NaN too */
-        *mean += difference / STEPS;
+        d.worst = difference <= d.worst ? d.worst : difference; /* NaN too */
+        d.first = t < FIRST ? d.worst : d.first;
+        d.mean += difference / STEPS;
     }
     fixture_step_free(&s);
-    return worst;
+    return d;
 }
 
+/* To rounding; but of the small CMT what rounds in the first updates is a hundred times larger by
+ * the tenth, by plain C as by any other kernels. */
 START_TEST(twenty_updates_have_the_losses_of_pytorch) {
-    for (int i = 0; i < FAMILY_CASES; i++) {
-        double mean, worst = follow(&family_cases[i], NULL, WELD_PRECISION_FP32, &mean);
-        ck_assert_msg(worst <= 1e-3, "%s: %g", family_cases[i].name, worst);
+    for (int v = 0; weld_kernels_available(WELD_F32, v); v++) {
+        const char *isa = weld_kernels_available(WELD_F32, v);
+        for (int i = 0; i < FAMILY_CASES; i++) {
+            const char *name = family_cases[i].name;
+            const distance d = follow(&family_cases[i], isa, WELD_PRECISION_FP32);
+            ck_assert_msg(d.first <= 1e-5, "%s on %s: %g", name, isa, d.first);
+            if (strcmp(name, "cmt") == 0) {
+                ck_assert_msg(d.mean <= 1e-3, "%s on %s: %g", name, isa, d.mean);
+            } else {
+                ck_assert_msg(d.worst <= 1e-5, "%s on %s: %g", name, isa, d.worst);
+            }
+        }
     }
 }
 END_TEST
@@ -50,12 +65,11 @@ START_TEST(twenty_updates_in_bf16_have_nearly_those_losses) {
     for (int v = 0; weld_kernels_available(WELD_BF16, v); v++) {
         const char *isa = weld_kernels_available(WELD_BF16, v);
         for (int i = 0; i < FAMILY_CASES; i++) {
-            double mean;
-            const double worst = follow(&family_cases[i], isa, WELD_PRECISION_BF16, &mean);
+            const distance d = follow(&family_cases[i], isa, WELD_PRECISION_BF16);
             if (family_cases[i].attends) {
-                ck_assert_msg(mean <= 0.04, "%s on %s: %g", family_cases[i].name, isa, mean);
+                ck_assert_msg(d.mean <= 0.04, "%s on %s: %g", family_cases[i].name, isa, d.mean);
             } else {
-                ck_assert_msg(worst <= 0.02, "%s on %s: %g", family_cases[i].name, isa, worst);
+                ck_assert_msg(d.worst <= 0.02, "%s on %s: %g", family_cases[i].name, isa, d.worst);
             }
         }
     }

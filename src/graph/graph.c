@@ -105,7 +105,8 @@ static weld_value *append_value(weld_graph *g, weld_value_kind kind, weld_dtype 
                           .kind = kind,
                           .dtype = dtype,
                           .shape = shape,
-                          .name = ""};
+                          .name = "",
+                          .viewed = v};
         g->values[g->value_count++] = v;
     }
     return v;
@@ -224,6 +225,7 @@ void weld_output(weld_graph *g, const char *name, weld_value *v) {
     }
     weld_names_put(&g->output_names, copy, g->output_count);
     g->outputs[g->output_count++] = (weld_named_value){copy, v};
+    v->reads++;
 }
 
 weld_value *weld_graph_output(const weld_graph *g, const char *name) {
@@ -327,6 +329,15 @@ static weld_node *new_node(weld_graph *g, const weld_op *op, const weld_attribut
     return node;
 }
 
+static void note_reads(weld_node *node) {
+    for (int i = 0; i < node->input_count; i++) {
+        if (node->inputs[i]) {
+            node->inputs[i]->reads++;
+            node->inputs[i]->reader = node;
+        }
+    }
+}
+
 weld_value *weld_graph_node(weld_graph *g, const weld_op *op, const weld_attributes *attributes,
                             weld_value *const *inputs, int count, int required) {
     if (g->error.status != WELD_OK) {
@@ -367,9 +378,11 @@ weld_value *weld_graph_node(weld_graph *g, const weld_op *op, const weld_attribu
         }
         v->producer = node;
         v->output_index = i;
+        v->viewed = op->view ? weld_viewed(inputs[0]) : v;
         node->outputs[i] = v;
     }
     g->nodes[g->node_count++] = node;
+    note_reads(node);
     return node->outputs[0];
 }
 

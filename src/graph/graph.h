@@ -24,10 +24,13 @@ struct weld_value {
     weld_value_kind kind;
     weld_dtype dtype;
     weld_shape shape;
-    const char *name;    /* leaves; "" for results */
-    weld_init init;      /* parameters and buffers */
-    weld_node *producer; /* results */
-    int output_index;    /* which output of the producer */
+    const char *name;         /* leaves; "" for results */
+    weld_init init;           /* parameters and buffers */
+    weld_node *producer;      /* results */
+    int output_index;         /* which output of the producer */
+    const weld_value *viewed; /* itself, or what it is a view of, which is none */
+    int reads;         /* how often nodes of the graph have it as an input, and outputs are it */
+    weld_node *reader; /* the last of these nodes; NULL: none */
 };
 
 /* How a value is kept as codes of WELD_U8: real = scale (code - zero). scale 0: it has none. */
@@ -272,10 +275,7 @@ bool weld_node_has_field(const weld_node *node, const weld_attribute_field *fiel
 
 /* The value whose memory v lies in: itself, or what it is a view of. NULL of NULL. */
 static inline const weld_value *weld_viewed(const weld_value *v) {
-    while (v && v->producer && v->producer->op->view) {
-        v = v->producer->inputs[0];
-    }
-    return v;
+    return v ? v->viewed : NULL;
 }
 
 /* All traits of a node. */

@@ -39,27 +39,9 @@ static bool passes_on(const weld_node *node) {
            (node->op == &weld_op_resize && node->attributes.function == WELD_RESIZE_NEAREST);
 }
 
-static size_t *count_readers(const weld_graph *g) {
-    size_t *readers = weld_alloc(g->value_count, sizeof *readers);
-    for (size_t i = 0; readers && i < g->node_count; i++) {
-        for (int k = 0; k < g->nodes[i]->input_count; k++) {
-            const weld_value *v = g->nodes[i]->inputs[k];
-            readers[v ? v->id : 0] += v != NULL;
-        }
-    }
-    for (size_t i = 0; readers && i < g->output_count; i++) {
-        readers[g->outputs[i].value->id]++;
-    }
-    return readers;
-}
-
-static weld_status choose_codes(const weld_grounds *on, weld_quantize_method method,
-                                const bool *coded, weld_codes *codes, weld_error *err) {
+static void choose_codes(const weld_grounds *on, weld_quantize_method method, const bool *coded,
+                         weld_codes *codes) {
     const weld_graph *g = on->graph;
-    size_t *readers = count_readers(g);
-    if (!readers) {
-        return weld_fail_memory(err, "quantising");
-    }
     for (size_t i = 0; i < g->value_count; i++) {
         codes[i] =
             coded[i] ? codes_seen(g->values[i], &on->seen.values[i], method) : (weld_codes){0};
@@ -71,14 +53,12 @@ static weld_status choose_codes(const weld_grounds *on, weld_quantize_method met
         if (!x || !coded[x->id] || !coded[y->id]) {
             continue;
         }
-        if (weld_node_cuts(node) && x->producer && x->producer->op->macs && readers[x->id] == 1) {
+        if (weld_node_cuts(node) && x->producer && x->producer->op->macs && x->reads == 1) {
             codes[x->id] = codes[y->id];
         } else if (passes_on(node)) {
             codes[y->id] = codes[x->id];
         }
     }
-    weld_free(readers);
-    return WELD_OK;
 }
 
 /* --- Attempts --------------------------------------------------------------------------------- */
@@ -94,7 +74,9 @@ weld_status weld_attempt_make(const weld_grounds *on, weld_quantize_method metho
         out->codes.float_nodes[i] = float_nodes[i];
     }
     status = status ? status : weld_quantization_mark(g, float_nodes, coded, err);
-    status = status ? status : choose_codes(on, method, coded, out->codes.codes, err);
+    if (!status) {
+        choose_codes(on, method, coded, out->codes.codes);
+    }
     status =
         status ? status : weld_quantize_weights(g, on->weights, &out->codes, &out->integers, err);
     status = status ? status : weld_quantized_graph(g, &out->codes, true, &out->graph, err);

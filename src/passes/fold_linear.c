@@ -22,7 +22,6 @@ typedef struct leaves {
 
 typedef struct fold {
     leaves *leaves;          /* by value id in from */
-    size_t *uses;            /* likewise: readers, being an output included */
     bool *folded;            /* likewise: its readers take it apart */
     int *levels;             /* by node id */
     const weld_node **twins; /* of an activation: the activation_grad that goes with it */
@@ -63,8 +62,8 @@ static bool unite(leaves *all, const leaves *more, bool plain, int rest) {
 /* Unite with the leaves of v if it may be taken apart, else with v. */
 static bool unite_value(fold *f, leaves *all, const weld_value *v, bool plain, int rest) {
     const leaves whole = {.count = 1, .value = {v}, .plain = {true}};
-    f->folded[v->id] = f->uses[v->id] == 1 && f->leaves[v->id].count > 0 &&
-                       unite(all, &f->leaves[v->id], plain, rest);
+    f->folded[v->id] =
+        v->reads == 1 && f->leaves[v->id].count > 0 && unite(all, &f->leaves[v->id], plain, rest);
     return f->folded[v->id] || unite(all, &whole, plain, rest);
 }
 
@@ -100,24 +99,16 @@ static void decide_activation(fold *f, const weld_node *node) {
     const int count = f->leaves[u->id].count;
     const weld_node *twin = weld_is_map(u) ? find_twin(f, node) : NULL;
     f->twins[node->id] = twin;
-    f->folded[u->id] = twin ? f->uses[u->id] == 2 && count == 1 : f->uses[u->id] == 1 && count > 0;
+    f->folded[u->id] = twin ? u->reads == 2 && count == 1 : u->reads == 1 && count > 0;
 }
 
 static void decide_all(fold *f, const weld_graph *g) {
     for (size_t i = 0; i < g->node_count; i++) {
-        for (int k = 0; k < g->nodes[i]->input_count; k++) {
-            if (g->nodes[i]->inputs[k]) {
-                f->uses[g->nodes[i]->inputs[k]->id]++;
-            }
-        }
         if (g->nodes[i]->op == &weld_op_activation_grad) {
             const weld_node **last = &f->grads[g->nodes[i]->inputs[0]->id];
             f->other[i] = *last;
             *last = g->nodes[i];
         }
-    }
-    for (size_t i = 0; i < g->output_count; i++) {
-        f->uses[g->outputs[i].value->id]++;
     }
     for (size_t i = 0; i < g->node_count; i++) {
         if (g->nodes[i]->op == &weld_op_activation) {
@@ -223,14 +214,13 @@ static bool replace(weld_copy *c, const weld_node *node, void *context) {
 
 weld_status weld_fold_linear(const weld_graph *g, weld_graph **out, weld_error *err) {
     fold f = {.leaves = weld_alloc(g->value_count, sizeof *f.leaves),
-              .uses = weld_alloc(g->value_count, sizeof *f.uses),
               .folded = weld_alloc(g->value_count, sizeof *f.folded),
               .levels = weld_alloc(g->node_count, sizeof *f.levels),
               .twins = weld_alloc(g->node_count, sizeof(weld_node *)),
               .grads = weld_alloc(g->value_count, sizeof(weld_node *)),
               .other = weld_alloc(g->node_count, sizeof(weld_node *))};
     *out = NULL;
-    weld_status status = f.leaves && f.uses && f.folded && f.levels && f.twins && f.grads && f.other
+    weld_status status = f.leaves && f.folded && f.levels && f.twins && f.grads && f.other
                              ? weld_node_levels(g, f.levels, err)
                              : weld_fail_memory(err, "rewriting");
     if (!status) {
@@ -238,7 +228,6 @@ weld_status weld_fold_linear(const weld_graph *g, weld_graph **out, weld_error *
         status = weld_copy_graph(g, replace, &f, out, err);
     }
     weld_free(f.leaves);
-    weld_free(f.uses);
     weld_free(f.folded);
     weld_free(f.levels);
     weld_free(f.twins);

@@ -15,9 +15,8 @@ enum { X, WEIGHT, BIAS };
 typedef struct finder {
     const weld_graph *graph;
     size_t *first;
-    size_t *parent;  /* by element, behind them the set of what is fixed: a forest of sets */
-    size_t *readers; /* by value id, being an output included */
-    size_t fixed;    /* that element */
+    size_t *parent; /* by element, behind them the set of what is fixed: a forest of sets */
+    size_t fixed;   /* that element */
 } finder;
 
 static int64_t channels_of(const weld_value *v) {
@@ -93,11 +92,11 @@ static bool is_layer(const weld_node *node) {
            node->op == &weld_op_affine;
 }
 
-static bool owns_weights(const finder *f, const weld_node *node) {
+static bool owns_weights(const weld_node *node) {
     bool owns = true;
     for (int i = WEIGHT; i < node->input_count; i++) {
         const weld_value *v = node->inputs[i];
-        owns = owns && (!v || (v->kind == WELD_VALUE_PARAMETER && f->readers[v->id] == 1));
+        owns = owns && (!v || (v->kind == WELD_VALUE_PARAMETER && v->reads == 1));
     }
     return owns;
 }
@@ -146,7 +145,7 @@ static bool is_homogeneous(const weld_node *node) {
 static void look_at(finder *f, const weld_node *node) {
     const weld_op *op = node->op;
     weld_value *const *in = node->inputs;
-    if (is_layer(node) && owns_weights(f, node)) {
+    if (is_layer(node) && owns_weights(node)) {
         return; /* the one side does not bind the other */
     }
     if (op == &weld_op_add) {
@@ -167,19 +166,6 @@ static void look_at(finder *f, const weld_node *node) {
 }
 
 /* --- Finding ---------------------------------------------------------------------------------- */
-
-static void count_readers(finder *f) {
-    const weld_graph *g = f->graph;
-    for (size_t i = 0; i < g->node_count; i++) {
-        for (int k = 0; k < g->nodes[i]->input_count; k++) {
-            const weld_value *v = g->nodes[i]->inputs[k];
-            f->readers[v ? v->id : 0] += v != NULL;
-        }
-    }
-    for (size_t i = 0; i < g->output_count; i++) {
-        f->readers[g->outputs[i].value->id]++;
-    }
-}
 
 static void find_sets(finder *f) {
     const weld_graph *g = f->graph;
@@ -214,20 +200,16 @@ weld_status weld_lanes_find(const weld_graph *g, weld_lanes *out, weld_error *er
     *out = (weld_lanes){.graph = g, .first = f.first};
     f.fixed = f.first ? f.first[g->value_count] : 0;
     f.parent = weld_alloc(f.fixed + 1, sizeof *f.parent);
-    f.readers = weld_alloc(g->value_count, sizeof *f.readers);
     out->lane = weld_alloc(f.fixed, sizeof *out->lane);
-    weld_status status = f.first && f.parent && f.readers && out->lane
-                             ? WELD_OK
-                             : weld_fail_memory(err, "channels of a network");
+    weld_status status =
+        f.first && f.parent && out->lane ? WELD_OK : weld_fail_memory(err, "channels of a network");
     if (!status) {
-        count_readers(&f);
         find_sets(&f);
         number_lanes(&f, out);
     } else {
         weld_lanes_free(out);
     }
     weld_free(f.parent);
-    weld_free(f.readers);
     return status;
 }
 

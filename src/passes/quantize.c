@@ -86,24 +86,13 @@ static bool are_activations(const weld_node *node) {
 }
 
 /* A parameter that no other node reads: it is to be written in the codes of one input. */
-static bool is_own(const weld_node *node, const weld_value *leaf) {
-    const weld_graph *g = node->graph;
-    int reads = 0;
-    for (size_t i = 0; i < g->node_count; i++) {
-        for (int j = 0; j < g->nodes[i]->input_count; j++) {
-            reads += g->nodes[i]->inputs[j] == leaf;
-        }
-    }
-    for (size_t i = 0; i < g->output_count; i++) {
-        reads += g->outputs[i].value == leaf;
-    }
-    return leaf->kind == WELD_VALUE_PARAMETER && leaf->dtype == WELD_F32 && reads == 1;
+static bool is_own(const weld_value *leaf) {
+    return leaf->kind == WELD_VALUE_PARAMETER && leaf->dtype == WELD_F32 && leaf->reads == 1;
 }
 
 static bool is_sound_product(const weld_node *node) {
     const weld_value *bias = weld_optional_input(node, 2);
-    return is_activation(node->inputs[0]) && is_own(node, node->inputs[1]) &&
-           (!bias || is_own(node, bias));
+    return is_activation(node->inputs[0]) && is_own(node->inputs[1]) && (!bias || is_own(bias));
 }
 
 /* A group a channel: its kernels give codes alone. */

@@ -260,39 +260,30 @@ static weld_status make_graph(const weld_graph *g, const weld_quantization *q, w
 
 /* --- Fusing ----------------------------------------------------------------------------------- */
 
-typedef struct fusing {
-    int *reads; /* by value id: how often it is read, being an output included */
-} fusing;
-
 static bool is_codes_product(const weld_node *node) {
     return node->op == &weld_op_conv2d_codes || node->op == &weld_op_linear_codes;
 }
 
 /* The product whose codes, by a table or not, v is, if nobody else reads them. */
-static const weld_node *product_of(const fusing *f, const weld_value *v, const weld_node **lookup) {
+static const weld_node *product_of(const weld_value *v, const weld_node **lookup) {
     const weld_node *node = v->producer;
     *lookup = NULL;
-    if (node && node->op == &weld_op_lookup && f->reads[v->id] == 1) {
+    if (node && node->op == &weld_op_lookup && v->reads == 1) {
         *lookup = node;
         v = node->inputs[0];
         node = v->producer;
     }
-    return node && is_codes_product(node) && f->reads[v->id] == 1 ? node : NULL;
+    return node && is_codes_product(node) && v->reads == 1 ? node : NULL;
 }
 
 /* Does the one who reads this product, or its table, take it up? */
-static bool is_taken_up(const fusing *f, const weld_graph *g, const weld_value *v) {
-    const weld_node *lookup;
-    for (size_t i = (size_t)v->producer->id + 1; i < g->node_count; i++) {
-        const weld_node *node = g->nodes[i];
-        if (node->op == &weld_op_lookup && node->inputs[0] == v) {
-            return product_of(f, v, &lookup) != NULL && !lookup;
-        }
-        if (node->op == &weld_op_add_codes && node->inputs[1] == v) {
-            return product_of(f, v, &lookup) != NULL;
-        }
+static bool is_taken_up(const weld_value *v) {
+    const weld_node *reader = v->reader, *lookup;
+    if (!reader || !product_of(v, &lookup)) {
+        return false;
     }
-    return false;
+    return (reader->op == &weld_op_lookup && !lookup) ||
+           (reader->op == &weld_op_add_codes && reader->inputs[1] == v);
 }
 
 /* product, table of `lookup` where there is one, and sum with the residual of `add` where there is
@@ -318,18 +309,17 @@ static weld_value *build_fused(weld_copy *c, const weld_node *product, const wel
 }
 
 static bool fuse_node(weld_copy *c, const weld_node *node, void *context) {
-    const fusing *f = context;
+    (void)context;
     const weld_node *lookup = NULL, *product = NULL;
-    if ((is_codes_product(node) || node->op == &weld_op_lookup) &&
-        is_taken_up(f, c->from, node->outputs[0])) {
+    if ((is_codes_product(node) || node->op == &weld_op_lookup) && is_taken_up(node->outputs[0])) {
         return true;
     }
     if (node->op == &weld_op_lookup) {
-        product = product_of(f, node->inputs[0], &lookup);
+        product = product_of(node->inputs[0], &lookup);
         product = lookup ? NULL : product;
         lookup = node;
     } else if (node->op == &weld_op_add_codes) {
-        product = product_of(f, node->inputs[1], &lookup);
+        product = product_of(node->inputs[1], &lookup);
     }
     if (!product) {
         return false;
@@ -337,25 +327,6 @@ static bool fuse_node(weld_copy *c, const weld_node *node, void *context) {
     c->map[node->outputs[0]->id] =
         build_fused(c, product, lookup, node->op == &weld_op_add_codes ? node : NULL);
     return true;
-}
-
-static weld_status fuse_graph(const weld_graph *g, weld_graph **out, weld_error *err) {
-    fusing f = {weld_alloc(g->value_count, sizeof *f.reads)};
-    if (!f.reads) {
-        return weld_fail_memory(err, "quantization");
-    }
-    for (size_t i = 0; i < g->node_count; i++) {
-        for (int j = 0; j < g->nodes[i]->input_count; j++) {
-            const weld_value *in = g->nodes[i]->inputs[j];
-            f.reads[in ? in->id : 0] += in != NULL;
-        }
-    }
-    for (size_t i = 0; i < g->output_count; i++) {
-        f.reads[g->outputs[i].value->id]++;
-    }
-    const weld_status status = weld_copy_graph(g, fuse_node, &f, out, err);
-    weld_free(f.reads);
-    return status;
 }
 
 weld_status weld_quantized_graph(const weld_graph *g, const weld_quantization *q, bool fuse,
@@ -367,7 +338,7 @@ weld_status weld_quantized_graph(const weld_graph *g, const weld_quantization *q
         *out = plain;
         return WELD_OK;
     }
-    const weld_status status = fuse_graph(plain, out, err);
+    const weld_status status = weld_copy_graph(plain, fuse_node, NULL, out, err);
     weld_graph_free(plain);
     return status;
 }

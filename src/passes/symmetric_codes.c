@@ -16,21 +16,8 @@ static weld_codes symmetric(weld_codes c) {
     return (weld_codes){(float)(most / MOST), MIDDLE};
 }
 
-static const weld_node *only_reader(const weld_graph *g, const weld_value *v) {
-    const weld_node *reader = NULL;
-    int reads = 0;
-    for (size_t i = 0; i < g->node_count; i++) {
-        for (int j = 0; j < g->nodes[i]->input_count; j++) {
-            if (g->nodes[i]->inputs[j] == v) {
-                reader = g->nodes[i];
-                reads++;
-            }
-        }
-    }
-    for (size_t i = 0; i < g->output_count; i++) {
-        reads += g->outputs[i].value == v;
-    }
-    return reads == 1 ? reader : NULL;
+static const weld_node *only_reader(const weld_value *v) {
+    return v->reads == 1 ? v->reader : NULL;
 }
 
 /* A layer whose sums may stay floats; those of a group a channel are integers with codes alone. */
@@ -43,13 +30,13 @@ static bool makes_floats(const weld_quantization *q, const weld_node *node) {
 }
 
 /* Of two products that are added one is taken up, the second; the other is the shortcut. */
-static bool is_taken_up(const weld_graph *g, const weld_quantization *q, const weld_value *v) {
-    const weld_node *reader = makes_floats(q, v->producer) ? only_reader(g, v) : NULL;
+static bool is_taken_up(const weld_quantization *q, const weld_value *v) {
+    const weld_node *reader = makes_floats(q, v->producer) ? only_reader(v) : NULL;
     if (!reader || reader->op != &weld_op_add) {
         return reader && reader->op == &weld_op_activation;
     }
     const weld_value *second = reader->inputs[1];
-    return v == second || !(makes_floats(q, second->producer) && only_reader(g, second) == reader);
+    return v == second || !(makes_floats(q, second->producer) && only_reader(second) == reader);
 }
 
 weld_status weld_symmetric_codes(const weld_graph *g, const weld_quantization *q,
@@ -59,7 +46,7 @@ weld_status weld_symmetric_codes(const weld_graph *g, const weld_quantization *q
         if (q->codes[i].scale == 0) {
             continue;
         }
-        const bool free = is_taken_up(g, q, g->values[i]);
+        const bool free = is_taken_up(q, g->values[i]);
         out->codes[i] = free ? (weld_codes){0} : symmetric(q->codes[i]);
     }
     return WELD_OK;

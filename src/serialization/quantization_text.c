@@ -77,29 +77,36 @@ static void read_values(weld_json *j, const json_t *root, weld_quantization *out
     }
 }
 
-static const weld_node *find_layer(const weld_graph *g, const char *weight) {
-    for (size_t i = 0; i < g->node_count; i++) {
-        const weld_node *node = g->nodes[i];
-        if (weld_node_is_product(node) && strcmp(node->inputs[1]->name, weight) == 0) {
-            return node;
+/* By value id: the first layer that has it as its weight. */
+static const weld_node **find_layers(const weld_graph *g) {
+    const weld_node **layers = weld_alloc(g->value_count, sizeof(weld_node *));
+    for (size_t i = g->node_count; layers && i-- > 0;) {
+        if (weld_node_is_product(g->nodes[i])) {
+            layers[g->nodes[i]->inputs[1]->id] = g->nodes[i];
         }
     }
-    return NULL;
+    return layers;
 }
 
 static void read_float(weld_json *j, const json_t *root, const weld_graph *g,
                        weld_quantization *out) {
     const json_t *names = weld_json_array(j, root, "float", 0, out->node_count);
+    const weld_node **layers = find_layers(g);
+    if (!layers && !j->status) {
+        j->status = weld_fail_memory(j->err, j->where);
+    }
     for (size_t i = 0; i < json_array_size(names) && !j->status; i++) {
         const char *name = json_string_value(json_array_get(names, i));
-        const weld_node *node = name ? find_layer(g, name) : NULL;
-        if (!node || out->float_nodes[node->id]) {
+        const weld_value *weight = name ? weld_graph_find_leaf(g, name) : NULL;
+        const weld_node *layer = weight ? layers[weight->id] : NULL;
+        if (!layer || out->float_nodes[layer->id]) {
             weld_json_fail(j, "float: \"%.100s\": %s", name ? name : "",
-                           node ? "twice" : "the network has no such layer");
-            return;
+                           layer ? "twice" : "the network has no such layer");
+        } else {
+            out->float_nodes[layer->id] = true;
         }
-        out->float_nodes[node->id] = true;
     }
+    weld_free(layers);
 }
 
 static void read_details(weld_json *j, const json_t *root, weld_quantization *out) {

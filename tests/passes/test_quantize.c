@@ -1,6 +1,7 @@
 /* Networks of integers made of merged networks of floats. */
 #include <math.h>
 #include <string.h>
+#include <time.h>
 
 #include "models/models.h"
 #include "ops/codes.h"
@@ -215,6 +216,70 @@ START_TEST(layers_that_stay_float_are_less_noise) {
 }
 END_TEST
 
+/* --- Large graphs ----------------------------------------------------------------------------- */
+
+/* `many` reshapes behind each other; as many layers of one channel, with a ReLU each, beside each
+ * other; and a layer of them all. */
+static weld_graph *make_wide(int many) {
+    const weld_init ones = {.kind = WELD_INIT_CONSTANT, .a = 1};
+    weld_graph *g;
+    weld_value **parts = malloc((size_t)many * sizeof *parts);
+    char name[32];
+    ck_assert_int_eq(weld_graph_create(WELD_F32, &g, NULL), WELD_OK);
+    weld_value *x = weld_input(g, "images", WELD_SHAPE(1, 1, 1, 3));
+    for (int i = 0; i < many; i++) {
+        x = weld_reshape(g, x, WELD_SHAPE(1, 1, 1, 3));
+    }
+    for (int i = 0; i < many; i++) {
+        snprintf(name, sizeof name, "part.%d", i);
+        weld_value *w = weld_parameter(g, name, WELD_SHAPE(1, 3, 1, 1), ones);
+        parts[i] = weld_relu(g, weld_conv2d(g, x, w, NULL, (weld_conv2d_options){0}));
+    }
+    x = weld_concat(g, parts, (size_t)many, 3);
+    x = weld_conv2d(g, x, weld_parameter(g, "all", WELD_SHAPE(1, many, 1, 1), ones), NULL,
+                    (weld_conv2d_options){0});
+    weld_output(g, "logits", x);
+    free(parts);
+    return g;
+}
+
+/* Of the processor, for what is done when a file is opened, and to make what is in it. */
+static double seconds_of(int many) {
+    weld_error err = {0};
+    weld_graph *g = make_wide(many), *fused;
+    weld_weights *w, *integers;
+    weld_quantization q;
+    ok(weld_graph_status(g, &err), &err);
+    ok(weld_graph_init_weights(g, 0, &w, &err), &err);
+    ok(weld_quantization_create(g, &q, &err), &err);
+    bool *coded = malloc(g->value_count * sizeof *coded);
+    const clock_t begin = clock();
+    ok(weld_quantization_mark(g, q.float_nodes, coded, &err), &err);
+    for (size_t i = 0; i < g->value_count; i++) {
+        q.codes[i] = coded[i] ? weld_codes_of_range(-1, 1) : (weld_codes){0};
+    }
+    ok(weld_quantize_weights(g, w, &q, &integers, &err), &err);
+    ok(weld_quantized_graph(g, &q, true, &fused, &err), &err);
+    const clock_t end = clock();
+    ck_assert_uint_eq(fused->node_count, 2 * (size_t)many + 3); /* ReLUs are part of layers */
+    free(coded);
+    weld_quantization_free(&q);
+    weld_weights_free(integers);
+    weld_weights_free(w);
+    weld_graph_free(fused);
+    weld_graph_free(g);
+    return (double)(end - begin) / CLOCKS_PER_SEC;
+}
+
+/* A file may hold such a graph. Looking through all nodes for each takes 16 times as long for four
+ * times as many, and minutes for these. */
+START_TEST(time_is_in_proportion_to_the_graph) {
+    const double few = seconds_of(5000), many = seconds_of(20000);
+    ck_assert_msg(many < 10 * few, "%g and %g seconds", few, many);
+}
+END_TEST
+
 RUN_SUITE("passes/quantize", a_network_of_integers_says_nearly_what_that_of_floats_says,
           bits_depend_on_neither_threads_batch_instructions_nor_fusing,
-          a_weight_that_is_not_finite_is_no_code, layers_that_stay_float_are_less_noise)
+          a_weight_that_is_not_finite_is_no_code, layers_that_stay_float_are_less_noise,
+          time_is_in_proportion_to_the_graph)

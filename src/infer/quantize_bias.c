@@ -4,7 +4,6 @@
  * do, all images at once and node by node: after each layer its biases are moved by what its means
  * are off, and it is run once more before what follows it is. */
 #include <math.h>
-#include <string.h>
 
 #include "base/error.h"
 #include "base/memory.h"
@@ -13,11 +12,12 @@
 #include "infer/quantize_try.h"
 #include "ops/ops.h"
 #include "passes/lanes.h"
+#include "passes/quantized_layer.h"
 #include "serialization/model_layout.h"
 
 enum { BATCH = 16, LEAST = 16 };
 static const size_t BYTES = (size_t)64 << 20; /* of images that are corrected by */
-enum { X, WEIGHT, BIAS };
+enum { BIAS = 2 };
 
 typedef struct correction {
     const weld_grounds *on;
@@ -124,26 +124,28 @@ static bool find_means(correction *c, const weld_tensor *t, const weld_codes *co
     return rows > 0;
 }
 
-/* By what the means of a layer are off. */
+/* By what the means of a layer are off. A bias with which its sums could overflow stays. */
 static void move_biases(correction *c, const weld_node *layer, const double *mean) {
-    static const double most = 1 << 30;
+    const weld_quantized_layer l = weld_quantized_layer_of(c->codes, layer);
     const weld_value *target = c->target[layer->id];
     const double *wanted = c->means + c->first[target->id], rows = (double)c->rows[target->id];
     char name[WELD_MODEL_PATH_SIZE];
-    weld_tensor bias, codes, scales;
-    snprintf(name, sizeof name, "scales/%s", layer->inputs[WEIGHT]->name);
-    if (!weld_weights_find(c->weights, layer->inputs[BIAS]->name, &bias) ||
-        !weld_weights_find(c->integers, layer->inputs[BIAS]->name, &codes) ||
+    weld_tensor bias, codes, scales, weight;
+    snprintf(name, sizeof name, "scales/%s", l.name);
+    if (!weld_weights_find(c->weights, l.bias->name, &bias) ||
+        !weld_weights_find(c->integers, l.bias->name, &codes) ||
+        !weld_weights_find(c->integers, l.name, &weight) ||
         !weld_weights_find(c->integers, name, &scales)) {
         return;
     }
     for (int64_t i = 0; i < bias.shape.dim[0]; i++) {
         float *b = (float *)bias.data + i;
-        const float step =
-            c->codes->codes[layer->inputs[X]->id].scale * ((const float *)scales.data)[i];
+        const float s_w = ((const float *)scales.data)[i], step = l.x.scale * s_w;
         const float moved = (float)((double)*b + (wanted[i] / rows - mean[i]));
         const double code = nearbyint((double)(moved / step));
-        if (isfinite(moved) && fabs(code) <= most) {
+        if (fabs(code) <= WELD_MOST_BIAS &&
+            weld_quantized_bias_fits(&l, (const int8_t *)weight.data + i * l.row, s_w,
+                                     (int64_t)code)) {
             *b = moved;
             ((int32_t *)codes.data)[i] = (int32_t)code;
         }
@@ -172,14 +174,13 @@ static void after_integers(void *context, const weld_session_event *event) {
 
 /* Which layer of the float network a node of integers is: the one with its biases. */
 static const weld_node *layer_of(const correction *c, const weld_node *node) {
-    const weld_graph *g = c->on->graph;
     for (int k = 0; k < node->input_count; k++) {
         const weld_value *leaf = node->inputs[k];
-        for (size_t i = 0; leaf && *leaf->name && i < g->node_count; i++) {
-            const weld_node *layer = g->nodes[i];
-            if (c->target[i] && strcmp(layer->inputs[BIAS]->name, leaf->name) == 0) {
-                return layer;
-            }
+        const weld_value *bias =
+            leaf && *leaf->name ? weld_graph_find_leaf(c->on->graph, leaf->name) : NULL;
+        const weld_node *layer = bias ? bias->reader : NULL;
+        if (layer && c->target[layer->id] && layer->inputs[BIAS] == bias) {
+            return layer;
         }
     }
     return NULL;
@@ -216,18 +217,13 @@ static weld_status run_integers(correction *c, const weld_calibration *images, i
 
 /* What reads v, where that alone does and makes the same codes: v is cut off as it is. */
 static const weld_value *cut_off(const correction *c, const weld_value *v) {
-    const weld_graph *g = c->on->graph;
-    const weld_codes *codes = c->codes->codes;
-    const weld_value *found = v;
-    for (size_t i = 0; i < g->node_count; i++) {
-        const weld_node *node = g->nodes[i];
-        if (node->input_count > 0 && node->inputs[0] == v && weld_node_cuts(node) &&
-            codes[v->id].scale == codes[node->outputs[0]->id].scale &&
-            codes[v->id].zero == codes[node->outputs[0]->id].zero) {
-            found = node->outputs[0];
-        }
+    const weld_node *reader = v->reads == 1 ? v->reader : NULL;
+    if (!reader || !weld_node_cuts(reader)) {
+        return v;
     }
-    return found;
+    const weld_value *y = reader->outputs[0];
+    const weld_codes before = c->codes->codes[v->id], after = c->codes->codes[y->id];
+    return before.scale == after.scale && before.zero == after.zero ? y : v;
 }
 
 static void find_targets(correction *c) {

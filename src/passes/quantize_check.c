@@ -1,6 +1,5 @@
 /* Is a quantisation sound, and can none of its sums overflow? See quantize.h. */
 #include <math.h>
-#include <stdlib.h>
 
 #include "base/error.h"
 #include "base/memory.h"
@@ -93,16 +92,14 @@ static weld_status find_integers(const weld_weights *w, const char *name, weld_d
 }
 
 typedef struct sums {
-    int64_t weights, bias; /* sum |q_w|, |q_b| */
-    int least;             /* q_w */
+    int64_t weights; /* sum |q_w| */
+    int least;       /* q_w */
 } sums;
 
 enum { CHUNK = 1 << 16 }; /* codes whose sum fits an int: what compilers have vectors for */
 
-static sums sums_of(const weld_quantized_layer *l, const int8_t *codes, const int32_t *bias,
-                    int64_t c) {
-    sums s = {.bias = bias ? llabs((long long)bias[c]) : 0};
-    const int8_t *row = codes + c * l->row;
+static sums sums_of(const weld_quantized_layer *l, const int8_t *row) {
+    sums s = {0};
     for (int64_t first = 0; first < l->row; first += CHUNK) {
         const int64_t end = l->row - first < CHUNK ? l->row : first + CHUNK;
         int sum = 0, least = 0;
@@ -117,12 +114,18 @@ static sums sums_of(const weld_quantized_layer *l, const int8_t *codes, const in
 }
 
 /* Neither sum q_x q_w nor that with the bias leaves int32, and what is rounded is below 2^30. */
-static bool is_proved(const weld_quantized_layer *l, const sums *s, float s_w) {
+static bool is_proved(const weld_quantized_layer *l, const sums *s, float s_w, int64_t bias) {
     const int64_t most_x = l->x.zero > 255 - l->x.zero ? l->x.zero : 255 - l->x.zero;
-    const int64_t most = s->bias + s->weights * most_x;
+    const int64_t most = (bias < 0 ? -bias : bias) + s->weights * most_x;
     const double rounded = (double)most * (double)weld_product_multiplier(l->x, s_w, l->y);
     return s->weights <= INT32_MAX / 255 && most <= INT32_MAX &&
            (l->y.scale == 0 || rounded < MOST_ROUNDED);
+}
+
+bool weld_quantized_bias_fits(const weld_quantized_layer *l, const int8_t *row, float s_w,
+                              int64_t bias) {
+    const sums s = sums_of(l, row);
+    return is_proved(l, &s, s_w, bias);
 }
 
 static weld_status check_layer(const weld_quantized_layer *l, const weld_weights *integers,
@@ -138,7 +141,7 @@ static weld_status check_layer(const weld_quantized_layer *l, const weld_weights
                   : WELD_OK);
     for (int64_t c = 0; c < l->out; c++) {
         const float s_w = ((const float *)scales)[c];
-        const sums s = sums_of(l, codes, bias, c);
+        const sums s = sums_of(l, (const int8_t *)codes + c * l->row);
         if (!(s_w > 0) || !weld_factors_are_normal(l, s_w)) {
             return weld_fail(err, WELD_ERROR_FORMAT,
                              "%s: %s: scale %g of channel %lld: it must be positive, and normal "
@@ -149,7 +152,7 @@ static weld_status check_layer(const weld_quantized_layer *l, const weld_weights
             return weld_fail(err, WELD_ERROR_FORMAT, "%s: %s: a code of -128 in channel %lld",
                              where, l->name, (long long)c);
         }
-        if (!is_proved(l, &s, s_w)) {
+        if (!is_proved(l, &s, s_w, bias ? ((const int32_t *)bias)[c] : 0)) {
             return weld_fail(err, WELD_ERROR_FORMAT,
                              "%s: %s: the sums of channel %lld could overflow", where,
                              leaf ? leaf->name : l->name, (long long)c);

@@ -35,4 +35,8 @@ static inline bool weld_factors_are_normal(const weld_quantized_layer *l, float 
     return isnormal(s_w) && isnormal(both) && (l->y.scale == 0 || isnormal(both / l->y.scale));
 }
 
+/* With this bias, and these weights of one output, can none of its sums overflow? */
+bool weld_quantized_bias_fits(const weld_quantized_layer *l, const int8_t *row, float s_w,
+                              int64_t bias);
+
 #endif

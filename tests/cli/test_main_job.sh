@@ -6,17 +6,7 @@ MAKE_PHOTOS=$(realpath "$2")
 . "$(dirname "$0")/tap.sh"
 cd "$WORK" || exit 1
 
-mkdir photos
-"$MAKE_PHOTOS" photos/train 4 24 40
-"$MAKE_PHOTOS" photos/val 4 9 40
-cat > small.yaml << 'EOF'
-model: {name: repvit, channels: [16, 24, 32], depths: [1, 1, 1], stem_stride: 2}
-data: {train: photos/train, val: photos/val, input_size: 32}
-augment: {kind: small, auto_augment: null, color_jitter: null, random_erasing: null, mixup: 0.2, cutmix: 0, repeats: 1, hflip: 0}
-optimizer: {lr: 8e-3, lr_batch: 0}
-schedule: {warmup_epochs: 1}
-train: {epochs: 8, batch_size: 16, seed: 3, eval_every: 1, ema_decay: null}
-EOF
+make_learnable
 
 works "version" "$WELD" --version --verbose
 prints "version tells cpu features, kernels and threads" "^kernels: +f32 (ref|avx2|avx512|neon), bf16 (ref|avx2|avx512|avx512bf16|amx|neon|neonbf16), int8 (ref|avx2|avxvnni|avx512|avx512vnni|amx|neon[a-z0-9]*) "

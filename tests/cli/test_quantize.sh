@@ -7,17 +7,7 @@ MAKE_NETWORK=$(realpath "$3")
 . "$(dirname "$0")/tap.sh"
 cd "$WORK" || exit 1
 
-mkdir photos
-"$MAKE_PHOTOS" photos/train 4 24 40
-"$MAKE_PHOTOS" photos/val 4 9 40
-cat > small.yaml << 'EOF'
-model: {name: repvit, channels: [16, 24, 32], depths: [1, 1, 1], stem_stride: 2}
-data: {train: photos/train, val: photos/val, input_size: 32}
-augment: {kind: small, auto_augment: null, color_jitter: null, random_erasing: null, mixup: 0, cutmix: 0, repeats: 1, hflip: 0}
-optimizer: {lr: 8e-3, lr_batch: 0}
-schedule: {warmup_epochs: 1}
-train: {epochs: 8, batch_size: 16, seed: 3, eval_every: 8, ema_decay: null}
-EOF
+make_learnable
 works "train" "$WELD" train small.yaml --out run
 works "merge" "$WELD" reparam run/last.h5 -o merged.h5
 

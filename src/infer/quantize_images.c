@@ -4,6 +4,7 @@
  * which way comes nearest is seen on these. What is said of it in the end is measured on images
  * that neither was done on, where there are any. */
 #include <math.h>
+#include <xxhash.h>
 
 #include "base/error.h"
 #include "base/memory.h"
@@ -11,6 +12,9 @@
 #include "infer/quantizer.h"
 
 enum { MOST_COMPARED = 1000, MOST_SAID = 256, FEW = 16, LEAST_HELD = 8, HELD = 5 };
+/* Images that are looked at for being alike; levels of 255 below which they are: noise of a camera
+ * that stands still, and of JPEG, is 1 to 3. */
+enum { MOST_LOOKED_AT = 32, LEAST_LEVELS = 4 };
 
 static void hear_bad(void *arg, int64_t index, const char *reason) {
     const weld_quantize_options *o = arg;
@@ -29,15 +33,84 @@ static weld_calibration_options reading(const weld_quantizer *q, const int64_t *
                                       .arg = (void *)q->options};
 }
 
-static void tell_few(const weld_quantizer *q) {
-    const int64_t count = weld_calibration_count(q->images);
-    const char *path = weld_dataset_path(q->data->ds);
-    if (count < FEW) {
+/* Of images: how many are none of the others, and how far they are from the mean of all, the root
+ * of its mean square in levels of 8 bits. */
+typedef struct likeness {
+    int64_t different;
+    double levels;
+} likeness;
+
+static weld_status compare_images(const float *images, int64_t count, size_t floats,
+                                  const float std[3], likeness *out, weld_error *err) {
+    uint64_t *seen = weld_alloc((size_t)count, sizeof *seen);
+    double squares = 0;
+    if (!seen) {
+        return weld_fail_memory(err, "images to calibrate on");
+    }
+    for (int64_t i = 0; i < count; i++) {
+        const uint64_t hash = XXH3_64bits(images + (size_t)i * floats, floats * sizeof *images);
+        int64_t same = 0;
+        while (same < out->different && seen[same] != hash) {
+            same++;
+        }
+        seen[same] = hash;
+        out->different += same == out->different;
+    }
+    for (size_t k = 0; k < floats; k++) {
+        double sum = 0, sum_of_squares = 0;
+        for (int64_t i = 0; i < count; i++) {
+            const double level = 255 * (double)std[k % 3] * (double)images[(size_t)i * floats + k];
+            sum += level;
+            sum_of_squares += level * level;
+        }
+        squares += sum_of_squares - sum * sum / (double)count;
+    }
+    out->levels = sqrt(fmax(squares, 0) / (double)count / (double)floats);
+    weld_free(seen);
+    return WELD_OK;
+}
+
+/* Of the first images, which are of all classes. */
+static weld_status find_likeness(const weld_quantizer *q, int64_t count, likeness *out,
+                                 weld_error *err) {
+    const size_t floats = weld_calibration_floats(q->images);
+    float *images = weld_alloc_raw((size_t)count, floats * sizeof *images);
+    weld_status status = images ? weld_calibration_read(q->images, 0, count, images, err)
+                                : weld_fail_memory(err, "images to calibrate on");
+    status =
+        status ? status
+               : compare_images(images, count, floats, q->model->file.preprocessing.std, out, err);
+    weld_free(images);
+    return status;
+}
+
+/* Where ranges of activations are guessed: from few images, or from many that are as few. */
+static weld_status tell_few(const weld_quantizer *q, weld_error *err) {
+    const int64_t all = weld_calibration_count(q->images);
+    const int64_t count = all < MOST_LOOKED_AT ? all : MOST_LOOKED_AT;
+    const char *path = weld_dataset_path(q->data->ds), *first = count < all ? "the first " : "";
+    likeness found = {0};
+    if (all < FEW) {
         weld_quantize_say(q->options,
                           "%s: %lld %s to calibrate on: ranges of activations are guessed from so "
                           "few; %d would do",
-                          path, (long long)count, weld_plural(count, "image", "images"), (int)FEW);
+                          path, (long long)all, weld_plural(all, "image", "images"), (int)FEW);
+        return WELD_OK;
     }
+    WELD_TRY(find_likeness(q, count, &found, err));
+    if (found.different < FEW) {
+        weld_quantize_say(q->options,
+                          "%s: %s%lld images to calibrate on are copies of %lld: ranges of "
+                          "activations are guessed from so few; %d different ones would do",
+                          path, first, (long long)count, (long long)found.different, (int)FEW);
+    } else if (found.levels < LEAST_LEVELS) {
+        weld_quantize_say(q->options,
+                          "%s: %s%lld images to calibrate on are nearly all alike (%.1f of 255 "
+                          "levels from their mean): ranges of activations are guessed from what "
+                          "is as good as one image",
+                          path, first, (long long)count, found.levels);
+    }
+    return WELD_OK;
 }
 
 static weld_status take(weld_quantizer *q, weld_error *err) {
@@ -67,7 +140,7 @@ static weld_status read_others(weld_quantizer *q, weld_error *err) {
 
 weld_status weld_quantizer_open_images(weld_quantizer *q, weld_error *err) {
     WELD_TRY(take(q, err));
-    tell_few(q);
+    WELD_TRY(tell_few(q, err));
     WELD_TRY(weld_quantize_data_leave_out(q->data, q->taken, err));
     return read_others(q, err);
 }

@@ -403,6 +403,45 @@ START_TEST(few_images_are_told_and_none_is_an_error) {
 }
 END_TEST
 
+/* 40 images of noise about one grey, `different` of them: so many levels up and down. */
+static void write_grey(const char *name, int different, int levels) {
+    static const char *const names[] = {"ant", "bee", "cat", "dog"};
+    const weld_packed_layout layout = {.height = SIDE, .width = SIDE, .channels = 3};
+    weld_packed_writer *w;
+    unsigned char pixels[SIDE * SIDE * 3];
+    ck_assert_int_eq(weld_packed_writer_create(in_base(name), layout, names, 4, &w, &err), WELD_OK);
+    for (int i = 0; i < 40; i++) {
+        weld_random r = weld_random_start(9, 0, (uint64_t)(i % different), WELD_RANDOM_TEST);
+        char image[32];
+        for (size_t p = 0; p < sizeof pixels; p++) {
+            const int noise = (int)weld_random_below(&r, (uint32_t)(2 * levels + 1)) - levels;
+            pixels[p] = (unsigned char)(100 + noise);
+        }
+        snprintf(image, sizeof image, "%s/%d.png", names[i % 4], i);
+        ck_assert_int_eq(weld_packed_writer_add(w, pixels, sizeof pixels, i % 4, image, &err),
+                         WELD_OK);
+    }
+    ck_assert_int_eq(weld_packed_writer_finish(w, &err), WELD_OK);
+    weld_packed_writer_free(w);
+}
+
+START_TEST(images_that_are_alike_are_told_as_few_are) {
+    static const struct {
+        int different, levels;
+        const char *told;
+    } cases[] = {{1, 0, "32 images to calibrate on are copies of 1:"},
+                 {3, 60, "32 images to calibrate on are copies of 3:"},
+                 {40, 3, "32 images to calibrate on are nearly all alike (2.0 of 255 levels"},
+                 {40, 30, NULL}};
+    for (int i = 0; i < 4; i++) {
+        write_grey("grey.h5", cases[i].different, cases[i].levels);
+        const weld_quantize_options o = options();
+        quantize_well(trained, "grey.h5", &o, "int8.h5", NULL);
+        ck_assert_msg(cases[i].told ? strstr(said, cases[i].told) != NULL : !*said, "%s", said);
+    }
+}
+END_TEST
+
 /* --- Refused ---------------------------------------------------------------------------------- */
 
 START_TEST(integers_are_not_quantised_again) {
@@ -498,6 +537,7 @@ int main(void) {
                             without_others_the_data_are_parted,
                             the_noise_is_not_of_the_images_that_biases_were_found_on,
                             few_images_are_told_and_none_is_an_error,
+                            images_that_are_alike_are_told_as_few_are,
                             integers_are_not_quantised_again,
                             a_damaged_network_is_told_by_layer_and_image,
                             a_last_layer_that_is_not_finite_is_refused,

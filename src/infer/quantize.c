@@ -41,6 +41,10 @@ static weld_status check(const weld_model *m, const weld_quantize_options *o, we
         return weld_fail(err, WELD_ERROR_ARGUMENT,
                          "%d images to calibrate on: at least one is wanted", o->images);
     }
+    if ((unsigned)o->method > WELD_QUANTIZE_PERCENTILE) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT, "method %d: there is none of this number",
+                         (int)o->method);
+    }
     return isinf(o->max_drop) || o->max_drop < -100 || o->max_drop > 100
                ? weld_fail(err, WELD_ERROR_ARGUMENT, "a drop of %g points: take -100 to 100",
                            o->max_drop)

@@ -67,6 +67,11 @@ weld_status weld_quantize_data_leave_out(weld_quantize_data *d, const weld_calib
         return WELD_OK;
     }
     const int64_t stored = weld_dataset_stored_count(d->ds), count = weld_dataset_count(ds);
+    if (weld_dataset_stored_count(ds) != stored) { /* each was opened by itself */
+        return weld_fail(err, WELD_ERROR_FORMAT,
+                         "%s: images were added or taken away meanwhile: begin anew",
+                         weld_dataset_path(ds));
+    }
     unsigned char *taken = weld_alloc((size_t)stored, 1), *part = weld_alloc((size_t)count, 1);
     weld_status status = taken && part ? WELD_OK : weld_fail_memory(err, weld_dataset_path(d->ds));
     for (int64_t i = 0; i < weld_calibration_count(c) && !status; i++) {
@@ -74,7 +79,7 @@ weld_status weld_quantize_data_leave_out(weld_quantize_data *d, const weld_calib
     }
     for (int64_t i = 0; i < count && !status; i++) {
         const int64_t number = weld_dataset_number(ds, i);
-        part[i] = number < stored && taken[number];
+        part[i] = taken[number];
     }
     status = status ? status : weld_dataset_keep(ds, part, 0, err);
     weld_free(taken);

@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "infer/model.h"
+#include "infer/quantize_data.h"
 #include "passes/lanes.h"
 #include "train/tiny_run.h"
 
@@ -442,6 +443,22 @@ START_TEST(images_that_are_alike_are_told_as_few_are) {
 }
 END_TEST
 
+/* The data are opened twice, to calibrate and to compare on; here the second finds 13 of 160. */
+START_TEST(images_that_went_away_meanwhile_are_an_error) {
+    weld_quantize_options o = options();
+    weld_quantize_data d = {.ds = NULL};
+    o.evaluate = NULL;
+    ck_assert(!weld_quantize_data_open(trained, in_base("many.h5"), &o, &d, &err));
+    weld_model_data_close(&d.evaluation);
+    ck_assert(!weld_model_data_open(trained, in_base("val.h5"), &d.evaluation, &err));
+    ck_assert_int_eq(weld_model_quantize_on(trained, &d, &o, in_base("none.h5"), NULL, &err),
+                     WELD_ERROR_FORMAT);
+    ck_assert_ptr_nonnull(strstr(err.message, "images were added or taken away meanwhile"));
+    ck_assert(!is_there("none.h5"));
+    weld_quantize_data_close(&d);
+}
+END_TEST
+
 /* --- Refused ---------------------------------------------------------------------------------- */
 
 START_TEST(integers_are_not_quantised_again) {
@@ -452,6 +469,15 @@ START_TEST(integers_are_not_quantised_again) {
     ck_assert_ptr_nonnull(
         strstr(err.message, "int8 already: quantise the file that it was made of"));
     weld_model_free(m);
+}
+END_TEST
+
+START_TEST(a_method_that_there_is_not_is_refused) {
+    weld_quantize_options o = options();
+    o.method = (weld_quantize_method)3;
+    ck_assert_int_eq(quantize(trained, "train.h5", &o, "none.h5", NULL), WELD_ERROR_ARGUMENT);
+    ck_assert_str_eq(err.message, "method 3: there is none of this number");
+    ck_assert(!is_there("none.h5"));
 }
 END_TEST
 
@@ -538,7 +564,9 @@ int main(void) {
                             the_noise_is_not_of_the_images_that_biases_were_found_on,
                             few_images_are_told_and_none_is_an_error,
                             images_that_are_alike_are_told_as_few_are,
+                            images_that_went_away_meanwhile_are_an_error,
                             integers_are_not_quantised_again,
+                            a_method_that_there_is_not_is_refused,
                             a_damaged_network_is_told_by_layer_and_image,
                             a_last_layer_that_is_not_finite_is_refused,
                             what_was_there_stays_where_it_fails,

@@ -12,6 +12,7 @@ enum {
     WELD_CPU_AVX512_VNNI = 1 << 7, /* comes with AVX512 */
     WELD_CPU_AVX512_VBMI = 1 << 8, /* likewise */
     WELD_CPU_AMX_INT8 = 1 << 9,    /* comes with AMX_BF16, AVX512_VNNI and _VBMI */
+    WELD_CPU_BF16_GAINS = 1 << 11, /* AVX512_BF16's products are faster than those of floats */
     /* Of 64-bit ARM. */
     WELD_CPU_NEON = 1 << 4,
     WELD_CPU_NEON_BF16 = 1 << 5,

@@ -39,7 +39,8 @@ static const weld_isa sets[] = {
      "avx512-bf16",
      WELD_CPU_AVX512_BF16,
      {[WELD_BF16] = weld_kernels_bf16_avx512bf16},
-     NULL},
+     NULL,
+     WELD_CPU_BF16_GAINS},
     {"amx",
      "amx-bf16+int8",
      WELD_CPU_AMX_BF16 | WELD_CPU_AMX_INT8,
@@ -95,14 +96,18 @@ const char *weld_kernels_available(weld_dtype dtype, int i) {
     return NULL;
 }
 
-/* The best of set `last` and those before it. */
-static const weld_kernels *best_table(weld_dtype dtype, const weld_isa *last) {
-    const unsigned features = weld_cpu_features();
+/* The best of set `last`, which may have been named, and those before it. */
+static const weld_isa *best_set(weld_dtype dtype, const weld_isa *last, unsigned features) {
     const weld_isa *best = sets;
     for (const weld_isa *set = sets; set <= last; set++) {
-        best = set->kernels[dtype] && runs(set, features) ? set : best;
+        const bool gains = (set->gains_by & ~features) == 0 || set == last;
+        best = set->kernels[dtype] && runs(set, features) && gains ? set : best;
     }
-    return best->kernels[dtype]();
+    return best;
+}
+
+const weld_isa *weld_isa_best(weld_dtype dtype, unsigned features) {
+    return best_set(dtype, &sets[SETS - 1], features);
 }
 
 const char *weld_int8_kernels_available(int i) {
@@ -159,7 +164,7 @@ weld_status weld_kernels_select(weld_dtype dtype, const char *isa, const weld_ke
     }
     const weld_isa *last = NULL;
     WELD_TRY(find_last(isa, &last, err));
-    *out = best_table(dtype, last);
+    *out = best_set(dtype, last, weld_cpu_features())->kernels[dtype]();
     return WELD_OK;
 }
 

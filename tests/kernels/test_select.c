@@ -2,6 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cpu.h"
+#include "kernels/isa.h"
 #include "kernels/kernels.h"
 #include "suite.h"
 
@@ -105,6 +107,24 @@ START_TEST(every_name_chooses_for_both_types) {
 }
 END_TEST
 
+/* Where a hypervisor hides the tiles of Sapphire Rapids, its slow products of pairs remain. */
+START_TEST(pairs_of_bf16_are_multiplied_where_that_gains) {
+    ck_assert_str_eq(weld_isa_best(WELD_BF16, 0)->name, "ref");
+#if defined(__x86_64__)
+    const unsigned avx512 = WELD_CPU_AVX2_FMA | WELD_CPU_AVX512;
+    const unsigned sapphire_rapids = avx512 | WELD_CPU_AVX_VNNI | WELD_CPU_AVX512_BF16 |
+                                     WELD_CPU_AVX512_VNNI | WELD_CPU_AVX512_VBMI;
+    const unsigned tiles = WELD_CPU_AMX_BF16 | WELD_CPU_AMX_INT8;
+    const unsigned zen4 = avx512 | WELD_CPU_AVX512_BF16 | WELD_CPU_BF16_GAINS;
+    ck_assert_str_eq(weld_isa_best(WELD_BF16, avx512)->name, "avx512");
+    ck_assert_str_eq(weld_isa_best(WELD_BF16, sapphire_rapids)->name, "avx512");
+    ck_assert_str_eq(weld_isa_best(WELD_BF16, sapphire_rapids | tiles)->name, "amx");
+    ck_assert_str_eq(weld_isa_best(WELD_BF16, zen4)->name, "avx512bf16");
+    ck_assert_str_eq(weld_isa_best(WELD_F32, zen4)->name, "avx512");
+#endif
+}
+END_TEST
+
 /* A table with a hole would be a crash far from its cause. */
 START_TEST(every_table_is_complete) {
     for (int i = 0; weld_kernels_available(WELD_F32, i); i++) {
@@ -163,4 +183,4 @@ RUN_SUITE("kernels/select", reference_is_always_available_and_first,
           unknown_name_is_an_error_naming_what_there_is,
           double_is_the_reference_and_other_types_have_no_kernels,
           every_name_chooses_for_both_types, bf16_tables_keep_what_is_no_number,
-          every_table_is_complete)
+          pairs_of_bf16_are_multiplied_where_that_gains, every_table_is_complete)

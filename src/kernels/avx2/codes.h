@@ -80,6 +80,14 @@ C_INLINE void c_store_first(uint8_t *p, codes x, int64_t n) {
     c_store_below_16(p + 16, _mm256_extracti128_si256(x, 1), n - 16);
 }
 
+C_INLINE codes c_load_half(const uint8_t *p) {
+    return _mm256_zextsi128_si256(_mm_loadu_si128((const __m128i *)p));
+}
+
+C_INLINE void c_store_half(uint8_t *p, codes x) {
+    _mm_storeu_si128((__m128i *)p, _mm256_castsi256_si128(x));
+}
+
 C_INLINE codes c_set(uint8_t a) {
     return _mm256_set1_epi8((char)a);
 }
@@ -197,7 +205,7 @@ C_INLINE ints f_round(floats x) {
     return _mm256_cvtps_epi32(x);
 }
 
-#define C_SHUFFLED_TABLE
+#define C_SHUFFLES
 
 C_INLINE codes c_load_16(const uint8_t *p) {
     return _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)p));
@@ -206,6 +214,8 @@ C_INLINE codes c_load_16(const uint8_t *p) {
 C_INLINE codes c_shuffle(codes table, codes index) {
     return _mm256_shuffle_epi8(table, index);
 }
+
+#define C_SHUFFLED_TABLE
 
 C_INLINE codes c_xor(codes a, codes b) {
     return _mm256_xor_si256(a, b);
@@ -218,9 +228,9 @@ C_INLINE codes c_subtract(codes a, codes b) {
 #ifdef __AVXVNNI__
 #define C_WEIGHTS 32
 #define C_ROWS_4 3
-#define C_ROWS_3 3
-#define C_ROWS_2 5
-#define C_ROWS_1 6
+#define C_ROWS_3 4
+#define C_ROWS_2 6
+#define C_ROWS_1 10
 
 typedef codes factors;
 typedef ints weights;
@@ -246,8 +256,8 @@ C_INLINE ints c_dot(ints sum, factors a, weights b) {
 #define C_WEIGHTS 64
 #define C_ROWS_4 2
 #define C_ROWS_3 2
-#define C_ROWS_2 3
-#define C_ROWS_1 4
+#define C_ROWS_2 4
+#define C_ROWS_1 6
 
 typedef struct factors {
     codes even, odd;
@@ -256,6 +266,22 @@ typedef factors weights;
 
 C_INLINE factors c_factors(codes x) {
     return (factors){_mm256_and_si256(x, _mm256_set1_epi16(0xff)), _mm256_srli_epi16(x, 8)};
+}
+
+#define C_WIDENS
+
+/* Of each four in x, those of even place as words and, `odd` bytes after them, those of odd. */
+C_INLINE void c_widen(codes x, uint8_t *to, int64_t odd) {
+    const factors f = c_factors(x);
+    c_store(to, f.even);
+    c_store(to + odd, f.odd);
+}
+
+C_INLINE factors c_wide_factors(const uint8_t *p, int64_t odd) {
+    uint32_t low, high;
+    memcpy(&low, p, sizeof low);
+    memcpy(&high, p + odd, sizeof high);
+    return (factors){c_set_four(low), c_set_four(high)};
 }
 
 C_INLINE void c_hide(factors *f) {

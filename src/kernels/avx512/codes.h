@@ -5,6 +5,7 @@
 
 #include <immintrin.h>
 #include <stdint.h>
+#include <string.h>
 
 #define C_INLINE static inline __attribute__((always_inline))
 #define C_BYTES 64
@@ -32,6 +33,14 @@ C_INLINE codes c_load_first(const uint8_t *p, int64_t n) {
 
 C_INLINE void c_store_first(uint8_t *p, codes x, int64_t n) {
     _mm512_mask_storeu_epi8(p, c_first(n), x);
+}
+
+C_INLINE codes c_load_half(const uint8_t *p) {
+    return _mm512_castsi256_si512(_mm256_loadu_si256((const __m256i *)p));
+}
+
+C_INLINE void c_store_half(uint8_t *p, codes x) {
+    _mm256_storeu_si256((__m256i *)p, _mm512_castsi512_si256(x));
 }
 
 C_INLINE codes c_set(uint8_t a) {
@@ -151,7 +160,19 @@ C_INLINE ints f_round(floats x) {
     return _mm512_cvtps_epi32(x);
 }
 
+#define C_SHUFFLES
+
+C_INLINE codes c_load_16(const uint8_t *p) {
+    return _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)p));
+}
+
+C_INLINE codes c_shuffle(codes table, codes index) {
+    return _mm512_shuffle_epi8(table, index);
+}
+
 #ifdef __AVX512VBMI__
+#define C_SMALL_TABLE
+
 typedef struct c_table {
     codes part[4];
 } c_table;
@@ -169,14 +190,6 @@ C_INLINE codes c_lookup(const c_table *t, codes x) {
 }
 #else
 #define C_SHUFFLED_TABLE
-
-C_INLINE codes c_load_16(const uint8_t *p) {
-    return _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)p));
-}
-
-C_INLINE codes c_shuffle(codes table, codes index) {
-    return _mm512_shuffle_epi8(table, index);
-}
 
 C_INLINE codes c_xor(codes a, codes b) {
     return _mm512_xor_si512(a, b);
@@ -228,6 +241,22 @@ typedef factors weights;
 
 C_INLINE factors c_factors(codes x) {
     return (factors){_mm512_and_si512(x, _mm512_set1_epi16(0xff)), _mm512_srli_epi16(x, 8)};
+}
+
+#define C_WIDENS
+
+/* Of each four in x, those of even place as words and, `odd` bytes after them, those of odd. */
+C_INLINE void c_widen(codes x, uint8_t *to, int64_t odd) {
+    const factors f = c_factors(x);
+    c_store(to, f.even);
+    c_store(to + odd, f.odd);
+}
+
+C_INLINE factors c_wide_factors(const uint8_t *p, int64_t odd) {
+    uint32_t low, high;
+    memcpy(&low, p, sizeof low);
+    memcpy(&high, p + odd, sizeof high);
+    return (factors){c_set_four(low), c_set_four(high)};
 }
 
 C_INLINE void c_hide(factors *f) {

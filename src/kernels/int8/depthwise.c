@@ -228,6 +228,37 @@ C_INLINE void convolve_tile(const block *b, int rows, bool inside, int64_t count
     }
 }
 
+/* The sums of a tile, `outputs` (1 or 2) of each row, to codes. What has neither table nor residual
+ * needs no call for each row. */
+C_INLINE void finish_plain(bool whole, const block *b, int rows, int64_t outputs, int64_t oy,
+                           int64_t ox, ints sums[C_STENCIL_ROWS][2][4]) {
+    const int64_t c = b->g->c;
+    uint8_t *y = b->y + (oy * b->g->ow + ox) * c + b->columns.column;
+    constants k;
+    start_rows(&k, false, false, b->finish, &b->columns);
+    C_UNROLL
+    for (int r = 0; r < rows; r++, y += b->g->ow * c) {
+        finish_row(false, false, 4, whole, &k, sums[r][0], NULL, y);
+        if (outputs > 1) {
+            finish_row(false, false, 4, whole, &k, sums[r][1], NULL, y + c);
+        }
+    }
+}
+
+C_INLINE void finish_tile(const block *b, int rows, int64_t outputs, int64_t oy, int64_t ox,
+                          ints sums[C_STENCIL_ROWS][2][4]) {
+    if (b->finish->f->table || b->finish->f->residual) {
+        for (int r = 0; r < rows; r++) {
+            finish_rows(b->finish, &b->columns, sums[r][0], (oy + r) * b->g->ow + ox, outputs, b->y,
+                        b->g->c);
+        }
+    } else if (b->columns.count == C_BYTES) {
+        finish_plain(true, b, rows, outputs, oy, ox, sums);
+    } else {
+        finish_plain(false, b, rows, outputs, oy, ox, sums);
+    }
+}
+
 C_INLINE void convolve_rows(const block *b, int rows, int64_t oy) {
     const weld_window *g = b->g;
     const int64_t iy = oy - g->pad_h, count = b->columns.count;
@@ -242,10 +273,7 @@ C_INLINE void convolve_rows(const block *b, int rows, int64_t oy) {
         } else {
             convolve_tile(b, rows, true, count, oy, ox, sums);
         }
-        for (int r = 0; r < rows; r++) {
-            finish_rows(b->finish, &b->columns, sums[r][0], (oy + r) * g->ow + ox, outputs, b->y,
-                        g->c);
-        }
+        finish_tile(b, rows, outputs, oy, ox, sums);
     }
 }
 

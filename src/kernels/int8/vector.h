@@ -2,7 +2,7 @@
  *
  *   C_BYTES           codes of a vector: 16, 32 or 64; it has C_BYTES / 4 ints or floats
  *   codes ints floats the types; `codes` is also bytes by twos (words)
- *   c_load[_first], c_store[_first], c_set, c_max; c_set_four (of 4 codes), c_set_words
+ *   c_load[_first|_half], c_store[_first|_half], c_set, c_max; c_set_four (of 4 codes), c_set_words
  *   c_low_bytes, c_high_bytes, c_low_words, c_high_words
  *                     those of a and b in turns, from the low or high half of each 16 bytes
  *   c_pack_ints, c_pack_words
@@ -13,11 +13,17 @@
  *   c_join            the low half of one, then that of another; c_high_half takes the second out
  *   i_load i_store i_set i_add i_to_float, f_load f_store f_set f_mul f_add f_div f_fma f_max
  *   f_min f_round
+ *   C_SHUFFLES, c_load_16, c_shuffle
+ *                     where there is the instruction that takes, in each 16 bytes, those at the
+ *                     places of `index`, and 0 where its top bit is set
  *   c_table, c_load_table, c_lookup, or C_SHUFFLED_TABLE and what tables of 16 take
+ *   C_SMALL_TABLE     where a table is in a few registers
  *   factors, c_factors, weights, c_weights, c_dot, c_hide (from the compiler)
  *                     sum of four products for each int; weights take C_WEIGHTS bytes of memory,
  *                     1 byte each by fours, or 2: those of even place in one vector and those of
  *                     odd place in the next
+ *   C_WIDENS, c_widen, c_wide_factors
+ *                     where factors are made of words in memory
  *   C_ROWS_4 ... C_ROWS_1  rows of a register tile that is 4, ..., 1 vectors wide
  *   C_STENCIL_ROWS    rows of a tile of a 3 x 3 convolution, 8 vectors each
  *
@@ -49,12 +55,26 @@ C_INLINE int64_t c_least(int64_t a, int64_t b) {
     return a < b ? a : b;
 }
 
+#ifdef C_SHUFFLES
+#define C_NONE 0x80, 0x80, 0x80
+#define C_EVERY_FOURTH(i)                                                                          \
+    { (i), C_NONE, (i) + 1, C_NONE, (i) + 2, C_NONE, (i) + 3, C_NONE }
+/* Four shuffles, where unpacking by halves takes six instructions. */
+C_INLINE quad c_unpack(codes x) {
+    static const uint8_t places[4][16] = {C_EVERY_FOURTH(0), C_EVERY_FOURTH(4), C_EVERY_FOURTH(8),
+                                          C_EVERY_FOURTH(12)};
+    return (quad){
+        {(ints)c_shuffle(x, c_load_16(places[0])), (ints)c_shuffle(x, c_load_16(places[1])),
+         (ints)c_shuffle(x, c_load_16(places[2])), (ints)c_shuffle(x, c_load_16(places[3]))}};
+}
+#else
 C_INLINE quad c_unpack(codes x) {
     const codes zero = c_set(0);
     const codes low = c_low_bytes(x, zero), high = c_high_bytes(x, zero);
     return (quad){{(ints)c_low_words(low, zero), (ints)c_high_words(low, zero),
                    (ints)c_low_words(high, zero), (ints)c_high_words(high, zero)}};
 }
+#endif
 
 /* The numbers + zero, each clamped; zero is of words. */
 C_INLINE codes c_pack(quad q, codes zero) {

@@ -34,6 +34,14 @@ C_INLINE void c_store_first(uint8_t *p, codes x, int64_t n) {
     memcpy(p, all, (size_t)n);
 }
 
+C_INLINE codes c_load_half(const uint8_t *p) {
+    return vcombine_u8(vld1_u8(p), vdup_n_u8(0));
+}
+
+C_INLINE void c_store_half(uint8_t *p, codes x) {
+    vst1_u8(p, vget_low_u8(x));
+}
+
 C_INLINE codes c_set(uint8_t a) {
     return vdupq_n_u8(a);
 }

@@ -16,9 +16,13 @@ extern "C" {
 
 /* How much of what an activation was seen to be its codes cover. */
 typedef enum weld_quantize_method {
-    WELD_QUANTIZE_AUTO,      /* whichever comes nearer to the float network */
-    WELD_QUANTIZE_MINMAX,    /* all of it */
-    WELD_QUANTIZE_PERCENTILE /* all but the outermost 0.01 %: codes of the others are finer */
+    /* What the network was trained for, unless that is clearly noisier; else whichever of the next
+     * two comes nearer to the float network. */
+    WELD_QUANTIZE_AUTO,
+    WELD_QUANTIZE_MINMAX,     /* all of it */
+    WELD_QUANTIZE_PERCENTILE, /* all but the outermost 0.01 %: codes of the others are finer */
+    WELD_QUANTIZE_TRAINED     /* the ranges of a run with `quantize` in its recipe, and its bits of
+                               * weights: integers say what the rounded network said there */
 } weld_quantize_method;
 
 typedef struct weld_quantize_options {
@@ -60,12 +64,16 @@ typedef struct weld_quantize_part {
 typedef struct weld_quantize_report {
     int64_t images, skipped;     /* calibrated on, and left out because they are bad */
     weld_quantize_method method; /* that was taken */
-    bool equalised;              /* channels of residual streams were brought to one range... */
-    double equalised_gain;       /* ...which changed the noise by so many dB, taken or not; NAN: it
-                                  * was not tried, or layers became float since */
-    bool corrected;              /* biases were; never without `chosen_by` */
-    int64_t chosen_by;           /* other images of `data`, which said what comes nearest; 0: there
-                                  * were too few */
+    /* Bits of the codes that a run trained the network for, where they were taken; 0: weights have
+     * 8, ranges were found on the images. The integers of fewer bits lie on the same grid (weights)
+     * or in the same range (activations). */
+    int trained_weights, trained_activations;
+    bool equalised;        /* channels of residual streams were brought to one range... */
+    double equalised_gain; /* ...which changed the noise by so many dB, taken or not; NAN: it
+                            * was not tried, or layers became float since */
+    bool corrected;        /* biases were; never without `chosen_by` */
+    int64_t chosen_by;     /* other images of `data`, which said what comes nearest; 0: there
+                            * were too few */
     /* What both networks were compared on: "evaluation", "others" of `data`, those they were
      * "chosen_by", or, where there are none of these, those they were "calibrated" on. */
     const char *compared_on;
@@ -84,10 +92,12 @@ typedef struct weld_quantize_report {
     /* For people: one number of the outputs, and what they come to: "logit", "class". */
     const char *output_word, *answer_word;
     char *json; /* all of it and every part: an object */
-    void *reserved[8];
+    void *reserved[7];
 } weld_quantize_report;
 
-/* Write m as a deploy file of integers; a checkpoint is merged first. data: images as
+/* Write m as a deploy file of integers; a checkpoint is merged first. Of one that was trained for
+ * codes (and of what weld_model_merge made of it) these are taken, unless options->method names
+ * others. data: images as
  * weld_model_evaluate takes them, or a folder of images without classes, which are prepared as m
  * has it and never changed at random.
  *
@@ -96,8 +106,9 @@ typedef struct weld_quantize_report {
  * weld_quantize_report_free.
  *
  * WELD_ERROR_ARGUMENT: m is of integers already; options out of range; a float layer that there is
- * not. WELD_ERROR_FORMAT: no image can be read. WELD_ERROR_NUMERIC: activations that are not
- * finite, naming layer and image; max_drop cannot be met. */
+ * not; WELD_QUANTIZE_TRAINED of a network that was trained for no codes. WELD_ERROR_FORMAT: no
+ * image can be read. WELD_ERROR_NUMERIC: activations that are not finite, naming layer and image;
+ * max_drop cannot be met. */
 WELD_API weld_status weld_model_quantize(const weld_model *m, const char *data,
                                          const weld_quantize_options *options, const char *path,
                                          weld_quantize_report *report, weld_error *err);

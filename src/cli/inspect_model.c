@@ -277,6 +277,8 @@ static void say_training(inspection *in, const weld_model_file *f) {
                          ? "the weights told of are the moving average that is kept (--key ema)"
                      : is_average(f) ? "the weights are the run's moving average (train.best ema)"
                                      : "no moving average of the weights is kept");
+    } else if (f->codes) {
+        say_codes(in, f);
     }
     in->of_float = f->quantization != NULL;
     inspect_text(in, "summary", f->summary);

@@ -43,10 +43,29 @@ static const char *grouped(int64_t n, char text[32]) {
     return text;
 }
 
+/* "weights of 4 bits, activations of 8, as it was trained for" */
+static void print_trained(const weld_quantize_report *r) {
+    printf("weights of %d bits", r->trained_weights);
+    if (r->trained_activations) {
+        printf(", activations of %d", r->trained_activations);
+    }
+    printf(", as it was trained for");
+    if (r->trained_activations && r->trained_activations < 8) {
+        printf(" (activations here of 8, in the same ranges)");
+    }
+}
+
 static void print_head(const char *path, const weld_quantize_report *r) {
-    printf("%s written: int8, %s of %lld %s", path,
-           r->method == WELD_QUANTIZE_MINMAX ? "all of the range" : "99.99 percentile",
-           (long long)r->images, weld_plural(r->images, "image", "images"));
+    printf("%s written: int8, ", path);
+    if (r->method != WELD_QUANTIZE_TRAINED) {
+        printf("%s of %lld %s",
+               r->method == WELD_QUANTIZE_MINMAX ? "all of the range" : "99.99 percentile",
+               (long long)r->images, weld_plural(r->images, "image", "images"));
+        printf(r->trained_weights ? ", " : "");
+    }
+    if (r->trained_weights) {
+        print_trained(r);
+    }
     if (r->equalised) {
         printf(", stream equalised");
     }
@@ -59,8 +78,9 @@ static void print_head(const char *path, const weld_quantize_report *r) {
 /* Which images were for what. */
 static void print_images(const request *q, const weld_quantize_report *r) {
     char line[2400] = "", number[32];
-    weld_append(line, sizeof line, "calibrated on %s %s of %s", grouped(r->images, number),
-                weld_plural(r->images, "image", "images"), q->data);
+    weld_append(line, sizeof line, "%s on %s %s of %s",
+                r->method == WELD_QUANTIZE_TRAINED ? "tried" : "calibrated",
+                grouped(r->images, number), weld_plural(r->images, "image", "images"), q->data);
     if (r->chosen_by > 0 && strcmp(r->compared_on, "chosen_by") != 0) {
         weld_append(line, sizeof line, ", chosen by %s others", grouped(r->chosen_by, number));
     }
@@ -275,8 +295,9 @@ weld_status cli_quantize(cli_call *call, weld_error *err) {
         {"max-drop", 0, CLI_TEXT, &r.max_drop, "P",
          "points that may be lost (of AP 100 x AP): parts become float until no more are, at most "
          "half of them (any)"},
-        {"method", 0, CLI_CHOICE, &r.method, "auto|minmax|percentile",
-         "range of an activation: all, or but the outermost 0.01 % (the better)"},
+        {"method", 0, CLI_CHOICE, &r.method, "auto|minmax|percentile|trained",
+         "range of an activation: all, or but the outermost 0.01 %, or what the network was "
+         "trained for (the last if there is one, else the better)"},
         {"float", 0, CLI_TEXT, &r.float_layers, "NAME,...",
          "layers, or modules of them, that stay float (also stem, head)"},
         {"report", 0, CLI_OUTPUT, &r.report, "FILE.json", "write what came of it, by layer"},

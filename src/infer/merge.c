@@ -8,6 +8,7 @@
 #include "formats/json.h"
 #include "formats/json_text.h"
 #include "infer/compare.h"
+#include "passes/fake_quantize.h"
 #include "passes/reparameterize.h"
 
 /* --- In memory. ------------------------------------------------------------------------------- */
@@ -31,6 +32,24 @@ static weld_status copy_class_names(const weld_model_file *from, weld_model_file
     return status;
 }
 
+/* What it was trained for is of the merged network. */
+static weld_status copy_codes(const weld_model_file *from, weld_model_file *to, weld_error *err) {
+    if (!from->codes) {
+        return WELD_OK;
+    }
+    to->trainer.quantize_weights = from->trainer.quantize_weights;
+    to->trainer.quantize_activations = from->trainer.quantize_activations;
+    to->code_rows = from->code_rows;
+    to->codes = weld_memdup(from->codes, 2 * from->code_rows * sizeof *from->codes);
+    if (to->codes && from->steps) {
+        to->step_rows = from->step_rows;
+        to->steps =
+            weld_memdup(from->steps, WELD_STEP_COLUMNS * from->step_rows * sizeof *from->steps);
+    }
+    return to->codes && (to->steps || !from->steps) ? WELD_OK
+                                                    : weld_fail_memory(err, "merged model");
+}
+
 weld_status weld_model_merged(const weld_model *m, weld_model **out, weld_error *err) {
     weld_model *merged = weld_alloc(1, sizeof *merged);
     if (!merged) {
@@ -44,6 +63,7 @@ weld_status weld_model_merged(const weld_model *m, weld_model **out, weld_error 
                                              &merged->file.weights, err);
     merged->graph = merged->file.graph;
     status = status ? status : copy_class_names(&m->file, &merged->file, err);
+    status = status ? status : copy_codes(&m->file, &merged->file, err);
     status = status ? status : copy_text(m->file.recipe, &merged->file.recipe, err);
     status = status ? status : copy_text(m->file.summary, &merged->file.summary, err);
     if (status) {

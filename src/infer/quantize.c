@@ -41,7 +41,7 @@ static weld_status check(const weld_model *m, const weld_quantize_options *o, we
         return weld_fail(err, WELD_ERROR_ARGUMENT,
                          "%d images to calibrate on: at least one is wanted", o->images);
     }
-    if ((unsigned)o->method > WELD_QUANTIZE_PERCENTILE) {
+    if ((unsigned)o->method > WELD_QUANTIZE_TRAINED) {
         return weld_fail(err, WELD_ERROR_ARGUMENT, "method %d: there is none of this number",
                          (int)o->method);
     }
@@ -85,6 +85,7 @@ static weld_status open(weld_quantizer *q, weld_error *err) {
     }
     q->float_nodes = weld_alloc(g->node_count, sizeof *q->float_nodes);
     WELD_TRY(q->float_nodes ? WELD_OK : weld_fail_memory(err, "quantising"));
+    WELD_TRY(weld_quantizer_read_trained(q, err));
     WELD_TRY(weld_parts_find(g, &q->parts, err));
     WELD_TRY(weld_parts_choose_float(&q->parts, g, o->float_layers, o->float_count, q->float_nodes,
                                      err));
@@ -107,6 +108,8 @@ static void close(weld_quantizer *q) {
         weld_weights_free(q->grounds[1].weights); /* the first are the model's */
     }
     weld_attempt_free(&q->best);
+    weld_quantization_free(&q->trained);
+    weld_learned_scales_free(&q->learned);
 }
 
 /* --- Finding the best ------------------------------------------------------------------------- */
@@ -210,6 +213,7 @@ static weld_status write(weld_quantizer *q, const char *path, weld_error *err) {
     q->best.codes.details = weld_quantizer_json(q, false);
     WELD_TRY(q->best.codes.details ? WELD_OK : weld_fail_memory(err, path));
     file.weights = q->best.integers;
+    file.codes = file.steps = NULL;
     file.quantization = &q->best.codes;
     WELD_TRY(measure_float(q, path, err));
     WELD_TRY(weld_replacement_open(path, &r, err));

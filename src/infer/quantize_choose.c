@@ -7,11 +7,17 @@
 #include "infer/quantizer.h"
 #include "passes/lanes.h"
 
+static const double CLEARLY = 4; /* times the noise: 6 dB, twice as far off */
+
 /* --- Grounds ---------------------------------------------------------------------------------- */
 
 static weld_status observe(const weld_quantizer *q, weld_weights *w, const bool *coded,
                            weld_grounds *out, weld_error *err) {
-    *out = (weld_grounds){.graph = q->graph, .weights = w};
+    *out = (weld_grounds){.graph = q->graph,
+                          .weights = w,
+                          .trained = q->trained.codes ? &q->trained : NULL,
+                          .weight_bits = q->bits.weights,
+                          .learned = q->learned.scales ? &q->learned : NULL};
     return weld_observe(q->graph, w, q->images, coded, q->options->threads, &out->seen, err);
 }
 
@@ -58,7 +64,7 @@ static weld_status make_grounds(weld_quantizer *q, weld_error *err) {
     if (!status) {
         tell_constant(q, coded);
     }
-    if (!status && lanes.count > 1) {
+    if (!status && lanes.count > 1 && !weld_quantizer_is_bound(q)) {
         status = equalise(q, &lanes, &equalised, err);
         status = status ? status : observe(q, equalised, coded, &q->grounds[1], err);
         q->grounds[1].weights = equalised;
@@ -68,11 +74,6 @@ static weld_status make_grounds(weld_quantizer *q, weld_error *err) {
     weld_free(coded);
     return status;
 }
-
-/* --- Candidates ------------------------------------------------------------------------------- */
-
-static const weld_quantize_method methods[WELD_METHODS] = {WELD_QUANTIZE_PERCENTILE,
-                                                           WELD_QUANTIZE_MINMAX};
 
 /* --- Biases ----------------------------------------------------------------------------------- */
 
@@ -107,7 +108,8 @@ weld_status weld_quantizer_attempt(const weld_quantizer *q, const bool *float_no
     WELD_TRY(weld_attempt_make(on, q->method, float_nodes, out, err));
     weld_status status = weld_judge_noise(q->judge, out->graph, out->integers, noise, err);
     *corrected = false;
-    if (!status && q->held) { /* else nothing tells whether it helps */
+    const bool learned = q->method == WELD_QUANTIZE_TRAINED || weld_quantizer_is_bound(q);
+    if (!status && q->held && !learned) { /* else nothing tells whether it helps */
         status = correct(q, on, out, noise, corrected, err);
     }
     if (status) {
@@ -118,33 +120,90 @@ weld_status weld_quantizer_attempt(const weld_quantizer *q, const bool *float_no
 
 /* --- The nearest ------------------------------------------------------------------------------ */
 
+/* In this order. */
+static const weld_quantize_method methods[WELD_METHODS] = {
+    WELD_QUANTIZE_PERCENTILE, WELD_QUANTIZE_MINMAX, [WELD_TRAINED] = WELD_QUANTIZE_TRAINED};
+
 weld_quantize_method weld_quantizer_method(int i) {
     return methods[i];
 }
 
 static bool is_asked(const weld_quantizer *q, int method) {
-    return q->options->method == WELD_QUANTIZE_AUTO || q->options->method == methods[method];
+    const weld_quantize_method asked = q->options->method;
+    const bool ranges = q->trained.codes != NULL; /* trained ones are there */
+    if (method == WELD_TRAINED) {
+        return ranges;
+    }
+    return weld_quantizer_is_bound(q) ? !ranges
+                                      : asked == WELD_QUANTIZE_AUTO || asked == methods[method];
+}
+
+/* A candidate of `method`, of biases as they are where q->held is NULL. */
+static weld_status make_candidate(const weld_quantizer *q, int ground, int method,
+                                  weld_quantizer *now, double *noise, weld_error *err) {
+    *now = *q;
+    now->ground = ground;
+    now->method = methods[method];
+    return weld_quantizer_attempt(now, q->float_nodes, &now->best, noise, &now->corrected, err);
+}
+
+/* In the place of what was found before; or not. */
+static void settle(weld_quantizer *q, weld_quantizer *now, double noise, bool taken) {
+    if (taken) {
+        weld_attempt_free(&q->best);
+        q->ground = now->ground;
+        q->method = now->method;
+        q->best = now->best;
+        q->best_noise = noise;
+        q->corrected = now->corrected;
+    } else {
+        weld_attempt_free(&now->best);
+    }
 }
 
 /* One candidate, biases corrected, which is taken where it is nearer than what was found before. */
 static weld_status take_candidate(weld_quantizer *q, int ground, int method, weld_error *err) {
-    weld_quantizer now = *q;
-    weld_attempt attempt;
+    weld_quantizer now;
     double *noise = &q->noise[ground][method];
-    bool corrected;
-    now.ground = ground;
-    now.method = methods[method];
-    WELD_TRY(weld_quantizer_attempt(&now, q->float_nodes, &attempt, noise, &corrected, err));
-    if (!isfinite(*noise) || (q->best.graph && *noise >= q->best_noise)) {
-        weld_attempt_free(&attempt);
-        return WELD_OK;
+    WELD_TRY(make_candidate(q, ground, method, &now, noise, err));
+    settle(q, &now, *noise, isfinite(*noise) && (!q->best.graph || *noise < q->best_noise));
+    return WELD_OK;
+}
+
+/* What ranges of these images come to by themselves, with the network and its biases as they are:
+ * trained ones have nothing else, for all else was trained. */
+static weld_status find_least(const weld_quantizer *q, double *least, weld_error *err) {
+    weld_quantizer bare = *q, now;
+    bare.held = NULL;
+    *least = INFINITY;
+    for (int method = 0; method < WELD_TRAINED; method++) {
+        double noise;
+        const weld_status status = make_candidate(&bare, 0, method, &now, &noise, err);
+        if (!status) {
+            weld_attempt_free(&now.best);
+            *least = fmin(*least, noise);
+        } else if (status != WELD_ERROR_NUMERIC) {
+            return status;
+        }
     }
-    weld_attempt_free(&q->best);
-    q->ground = ground;
-    q->method = now.method;
-    q->best = attempt;
-    q->best_noise = *noise;
-    q->corrected = corrected;
+    return WELD_OK;
+}
+
+/* Trained ranges are taken even where others come somewhat nearer to the float network: what was
+ * trained is the rounded one. */
+static weld_status take_trained(weld_quantizer *q, weld_error *err) {
+    weld_quantizer now;
+    double *noise = &q->noise[0][WELD_TRAINED], least = INFINITY;
+    WELD_TRY(q->best.graph ? find_least(q, &least, err) : WELD_OK);
+    WELD_TRY(make_candidate(q, 0, WELD_TRAINED, &now, noise, err));
+    const bool taken = isfinite(*noise) && *noise < CLEARLY * least;
+    settle(q, &now, *noise, taken);
+    if (!taken) {
+        weld_quantize_say(q->options,
+                          "the ranges that it was trained for are %.1f dB noisier than those found "
+                          "on these images, which are taken: --method trained takes the others",
+                          weld_noise_decibel(least) - weld_noise_decibel(*noise));
+    }
     return WELD_OK;
 }
 
@@ -155,15 +214,18 @@ static weld_status fail_zeros(weld_error *err) {
 }
 
 weld_status weld_quantizer_choose(weld_quantizer *q, weld_error *err) {
+    enum { FOUND = WELD_METHODS - 1 }; /* on images; what was trained comes last, and once */
     WELD_TRY(make_grounds(q, err));
     for (int i = 0; i < WELD_GROUNDS * WELD_METHODS; i++) {
         q->noise[i / WELD_METHODS][i % WELD_METHODS] = NAN;
     }
     weld_status impossible = WELD_OK; /* a candidate whose sums could leave i32, say */
-    for (int i = 0; i < WELD_METHODS * q->ground_count; i++) {
-        const int ground = i / WELD_METHODS, method = i % WELD_METHODS;
-        const weld_status status =
-            is_asked(q, method) ? take_candidate(q, ground, method, err) : WELD_OK;
+    const int found = FOUND * q->ground_count;
+    for (int i = 0; i <= found; i++) {
+        const int method = i < found ? i % FOUND : WELD_TRAINED;
+        const weld_status status = !is_asked(q, method) ? WELD_OK
+                                   : i < found          ? take_candidate(q, i / FOUND, method, err)
+                                                        : take_trained(q, err);
         if (status && status != WELD_ERROR_NUMERIC) {
             return status;
         }

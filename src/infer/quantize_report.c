@@ -10,7 +10,15 @@
 #include "infer/quantizer.h"
 
 static const char *method_name(weld_quantize_method method) {
-    return method == WELD_QUANTIZE_MINMAX ? "minmax" : "percentile";
+    return method == WELD_QUANTIZE_TRAINED  ? "trained"
+           : method == WELD_QUANTIZE_MINMAX ? "minmax"
+                                            : "percentile";
+}
+
+/* Bits of what it was trained for, where that is taken; else 0. */
+static weld_fake_bits taken_bits(const weld_quantizer *q) {
+    const bool taken = q->method == WELD_QUANTIZE_TRAINED || weld_quantizer_is_bound(q);
+    return taken ? q->bits : (weld_fake_bits){0};
 }
 
 /* The best of a ground's candidates; NAN: none. */
@@ -39,12 +47,12 @@ static void set_number(json_t **json, const char *key, double value) {
 }
 
 static json_t *candidates_json(const weld_quantizer *q) {
-    static const char *const methods[WELD_METHODS] = {"percentile", "minmax"};
     json_t *json = json_object();
     for (int g = 0; g < WELD_GROUNDS; g++) {
         for (int i = 0; i < WELD_METHODS; i++) {
             char key[40];
-            snprintf(key, sizeof key, "%s%s", methods[i], g ? "_equalised" : "");
+            snprintf(key, sizeof key, "%s%s", method_name(weld_quantizer_method(i)),
+                     g ? "_equalised" : "");
             if (!isnan(q->noise[g][i])) {
                 set_number(&json, key, weld_noise_decibel(q->noise[g][i]));
             }
@@ -105,6 +113,10 @@ char *weld_quantizer_json(const weld_quantizer *q, bool measured) {
     const weld_standoff *s = &q->standoff;
     json_t *json = json_object();
     weld_json_set(&json, "method", json_string(method_name(q->method)));
+    if (taken_bits(q).weights) {
+        weld_json_set(&json, "trained_weights", json_integer(taken_bits(q).weights));
+        weld_json_set(&json, "trained_activations", json_integer(taken_bits(q).activations));
+    }
     weld_json_set(&json, "images", json_integer(weld_calibration_count(q->images)));
     weld_json_set(&json, "skipped", json_integer(weld_calibration_skipped(q->taken)));
     weld_json_set(&json, "chosen_by", json_integer(q->held ? weld_calibration_count(q->held) : 0));
@@ -167,6 +179,8 @@ void weld_quantizer_report(const weld_quantizer *q, weld_quantize_report *out) {
                                   .chosen_by = q->held ? weld_calibration_count(q->held) : 0,
                                   .compared_on = compared_on(q),
                                   .method = q->method,
+                                  .trained_weights = taken_bits(q).weights,
+                                  .trained_activations = taken_bits(q).activations,
                                   .equalised = q->ground == 1,
                                   .equalised_gain = gain(q),
                                   .corrected = q->corrected,

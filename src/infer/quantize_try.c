@@ -61,6 +61,12 @@ static void choose_codes(const weld_grounds *on, weld_quantize_method method, co
     }
 }
 
+static void take_trained(const weld_grounds *on, const bool *coded, weld_codes *codes) {
+    for (size_t i = 0; i < on->graph->value_count; i++) {
+        codes[i] = coded[i] ? on->trained->codes[i] : (weld_codes){0};
+    }
+}
+
 /* --- Attempts --------------------------------------------------------------------------------- */
 
 weld_status weld_attempt_make(const weld_grounds *on, weld_quantize_method method,
@@ -73,8 +79,12 @@ weld_status weld_attempt_make(const weld_grounds *on, weld_quantize_method metho
     for (size_t i = 0; i < g->node_count && !status; i++) {
         out->codes.float_nodes[i] = float_nodes[i];
     }
+    out->codes.weight_bits = on->weight_bits;
+    out->codes.learned = on->learned;
     status = status ? status : weld_quantization_mark(g, float_nodes, coded, err);
-    if (!status) {
+    if (!status && method == WELD_QUANTIZE_TRAINED) {
+        take_trained(on, coded, out->codes.codes);
+    } else if (!status) {
         choose_codes(on, method, coded, out->codes.codes);
     }
     status =

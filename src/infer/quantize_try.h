@@ -18,6 +18,9 @@ typedef struct weld_grounds {
     const weld_graph *graph;
     weld_weights *weights;
     weld_observation seen;
+    const weld_quantization *trained;   /* that WELD_QUANTIZE_TRAINED takes; or NULL */
+    int weight_bits;                    /* of all attempts; 0: 8 */
+    const weld_learned_scales *learned; /* likewise; or NULL */
 } weld_grounds;
 
 /* Does the node no more than cut off what it is of? Then codes that end where it cuts do that. */

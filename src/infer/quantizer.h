@@ -5,8 +5,9 @@
 #include "infer/quantize_data.h"
 #include "infer/quantize_parts.h"
 #include "infer/quantize_score.h"
+#include "passes/fake_quantize.h"
 
-enum { WELD_GROUNDS = 2, WELD_METHODS = 2 };
+enum { WELD_GROUNDS = 2, WELD_TRAINED = 2, WELD_METHODS = 3 };
 
 typedef struct weld_quantizer {
     const weld_quantize_options *options;
@@ -24,6 +25,9 @@ typedef struct weld_quantizer {
     bool *float_nodes;                  /* by node id: those that are asked for */
     weld_grounds grounds[WELD_GROUNDS]; /* as it is; with its channels equalised */
     int ground_count;
+    weld_fake_bits bits;         /* that it was trained for, if that may be taken; else 0 */
+    weld_quantization trained;   /* its codes then, where those of activations were trained too */
+    weld_learned_scales learned; /* of weights, where their steps were learned */
     /* Of each candidate by `judge`, with corrected biases where that helped; NAN: it was not tried,
      * or of other float layers. */
     double noise[WELD_GROUNDS][WELD_METHODS];
@@ -50,6 +54,10 @@ void weld_quantizer_close_images(weld_quantizer *q);
 /* The candidate that comes nearest: its ground, method, itself and its noise. */
 weld_status weld_quantizer_choose(weld_quantizer *q, weld_error *err);
 weld_quantize_method weld_quantizer_method(int i); /* of noise[][i] */
+/* The codes that it was trained for, if there are any and these are asked for: bits, trained. */
+weld_status weld_quantizer_read_trained(weld_quantizer *q, weld_error *err);
+/* Are there such, of fewer bits than integers have? Then only these are what was trained. */
+bool weld_quantizer_is_bound(const weld_quantizer *q);
 /* By that ground and method, with these nodes float; biases are corrected where that helps. */
 weld_status weld_quantizer_attempt(const weld_quantizer *q, const bool *float_nodes,
                                    weld_attempt *out, double *noise, bool *corrected,

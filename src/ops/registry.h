@@ -55,6 +55,10 @@
     X(grad_sums_of_affine2) \
     X(layer_norm) \
     X(layer_norm_grad) \
+    X(learned_bias) \
+    X(learned_round) \
+    X(learned_round_grad) \
+    X(learned_step_grad) \
     X(linear) \
     X(linear_input_grad) \
     X(linear_weight_grad) \

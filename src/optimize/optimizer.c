@@ -11,6 +11,7 @@
 #include "optimize/clip_units.h"
 #include "optimize/rmsprop_tf.h"
 #include "optimize/sgd.h"
+#include "passes/fake_quantize.h"
 
 /* Elements that one call of the kernel updates: its four arrays fit in the second-level cache. */
 #define BLOCK 32768
@@ -167,7 +168,8 @@ static weld_status add_slot(weld_optimizer *o, const weld_graph *g, size_t i, we
         status = find_tensor(parameter, o->options.ema, "averages", &s->average, err);
     }
     s->parameter = i;
-    s->decays = o->options.decay_on == WELD_DECAY_ALL || weld_optimizer_decays(name, &shape);
+    s->decays = (o->options.decay_on == WELD_DECAY_ALL && strcmp(name, WELD_FAKE_STEPS) != 0) ||
+                weld_optimizer_decays(name, &shape);
     o->block_count += (weld_shape_count(&shape) + BLOCK - 1) / BLOCK;
     status = status ? status : weld_weights_add(o->m, name, dtype, &shape, &s->m, err);
     if (!status && o->v) {

@@ -9,6 +9,7 @@
 #include "base/locale.h"
 #include "base/memory.h"
 #include "models/models.h"
+#include "passes/fake_quantize.h"
 
 static weld_model_place place_of(const weld_model_config *config, const weld_graph *g, size_t i) {
     return weld_model_place_of(config, weld_value_name(weld_graph_parameter(g, i)));
@@ -31,6 +32,10 @@ weld_status weld_parameter_rates_create(const weld_model_config *config, const w
     }
     for (size_t i = 0; i < count; i++) {
         weld_model_place p = place_of(config, g, i);
+        if (strcmp(weld_value_name(weld_graph_parameter(g, i)), WELD_FAKE_STEPS) == 0) {
+            rates[i] = (weld_parameter_rate){true, 1}; /* of all layers */
+            continue;
+        }
         if (p.part >= options->frozen) {
             double scale = pow(decay, last - p.layer);
             rates[i] = (weld_parameter_rate){true, p.part == head ? scale * head_scale : scale};

@@ -38,6 +38,8 @@ weld_status weld_quantization_clone(const weld_quantization *q, weld_quantizatio
     memcpy(out->codes, q->codes, q->value_count * sizeof *q->codes);
     memcpy(out->origins, q->origins, q->value_count * sizeof *q->origins);
     memcpy(out->float_nodes, q->float_nodes, q->node_count * sizeof *q->float_nodes);
+    out->weight_bits = q->weight_bits;
+    out->learned = q->learned;
     out->details = q->details ? weld_strdup(q->details) : NULL;
     if (q->details && !out->details) {
         weld_quantization_free(out);

@@ -28,13 +28,21 @@
 
 #include "graph/graph.h"
 
+/* Scales of weights that were learned: rows of them, where those of a weight begin by value id. */
+typedef struct weld_learned_scales {
+    float *scales;
+    size_t *first;
+} weld_learned_scales;
+
 /* Of a graph g, in memory. */
 typedef struct weld_quantization {
     size_t value_count, node_count; /* of g */
     weld_codes *codes;              /* by value id; scale 0: the value is float */
     int *origins; /* by value id: its number in the graph that was quantised, after which tables are
                    * called; that of g unless g is a copy (weld_quantization_follow) */
-    bool *float_nodes; /* by node id: a conv2d or linear that stays float */
+    bool *float_nodes;                  /* by node id: a conv2d or linear that stays float */
+    int weight_bits;                    /* of the codes that weights get; 0: 8 */
+    const weld_learned_scales *learned; /* not its own: of weights; NULL: they follow from these */
     char *details; /* JSON object: what the file is to say beside (method, images, report); NULL */
 } weld_quantization;
 
@@ -71,7 +79,8 @@ void weld_quantize_table(const weld_node *node, weld_codes x, weld_codes y, unsi
 /* The tensors of the graph that runs, and of the file:
  *
  *   NAME          a layer's weight: i8, -127..127, symmetric for each output channel
- *   scales/NAME   f32 [out]: max |w[c]| / 127, raised until the bias is at most 2^30
+ *   scales/NAME   f32 [out]: max |w[c]| / 127, or the largest code of weight_bits in its place, or
+ *                 a learned one, raised until the bias is at most 2^30
  *   BIAS          i32: rne(b / float(s_x s_w[c]))
  *   tables/ID     u8 [256]: of the function that makes value ID of g
  *   others        as in w

@@ -19,11 +19,14 @@ static float magnitude(const float *row, int64_t count) {
     return most;
 }
 
-/* max |w[c]| / 127; of a row of zeros the layer's largest, or 1. */
+/* max |w[c]| / most; of a row of zeros the layer's largest, or 1. Learned ones as they are. */
 static void find_scales(const weld_quantized_layer *l, const float *w, float *scales) {
     float largest = 0;
-    for (int64_t c = 0; c < l->out; c++) {
-        scales[c] = magnitude(w + c * l->row, l->row) / WELD_MOST_WEIGHT;
+    for (int64_t c = 0; c < l->out && l->learned; c++) {
+        scales[c] = isfinite(magnitude(w + c * l->row, l->row)) ? l->learned[c] : INFINITY;
+    }
+    for (int64_t c = 0; c < l->out && !l->learned; c++) {
+        scales[c] = magnitude(w + c * l->row, l->row) / (float)l->most;
         largest = fmaxf(largest, scales[c]);
     }
     largest = largest > 0 ? largest : 1;
@@ -41,9 +44,9 @@ static float raised(const weld_quantized_layer *l, float s_w, float bias) {
     return s_w;
 }
 
-static int8_t weight_code(float w, float s_w) {
+static int8_t weight_code(float w, float s_w, int most) {
     const float q = w / s_w;
-    return (int8_t)lrintf(fmaxf(fminf(q, WELD_MOST_WEIGHT), -WELD_MOST_WEIGHT));
+    return (int8_t)lrintf(fmaxf(fminf(q, (float)most), -(float)most));
 }
 
 static weld_status add_tensor(weld_weights *to, const char *name, weld_dtype dtype,
@@ -90,7 +93,7 @@ static weld_status quantize_layer(const weld_quantized_layer *l, const weld_weig
                              l->name, (long long)c);
         }
         for (int64_t i = c * l->row; i < (c + 1) * l->row; i++) {
-            ((int8_t *)codes)[i] = weight_code(from[i], scales[c]);
+            ((int8_t *)codes)[i] = weight_code(from[i], scales[c], l->most);
         }
         if (bias) {
             const float both = l->x.scale * scales[c];

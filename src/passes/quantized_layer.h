@@ -15,18 +15,23 @@ typedef struct weld_quantized_layer {
     const weld_value *bias; /* NULL: none */
     int64_t out, row;       /* weights of one output */
     weld_codes x, y;        /* y.scale 0: there are none */
+    int most;               /* the largest code of a weight */
+    const float *learned;   /* scales of rows; NULL: none */
 } weld_quantized_layer;
 
 static inline weld_quantized_layer weld_quantized_layer_of(const weld_quantization *q,
                                                            const weld_node *node) {
     const weld_shape *w = &node->inputs[1]->shape;
-    return (weld_quantized_layer){.node = node,
-                                  .name = node->inputs[1]->name,
-                                  .bias = node->input_count > 2 ? node->inputs[2] : NULL,
-                                  .out = w->dim[0],
-                                  .row = weld_shape_count(w) / w->dim[0],
-                                  .x = q->codes[node->inputs[0]->id],
-                                  .y = q->codes[node->outputs[0]->id]};
+    return (weld_quantized_layer){
+        .node = node,
+        .name = node->inputs[1]->name,
+        .bias = node->input_count > 2 ? node->inputs[2] : NULL,
+        .out = w->dim[0],
+        .row = weld_shape_count(w) / w->dim[0],
+        .x = q->codes[node->inputs[0]->id],
+        .y = q->codes[node->outputs[0]->id],
+        .most = q->weight_bits ? (1 << (q->weight_bits - 1)) - 1 : WELD_MOST_WEIGHT,
+        .learned = q->learned ? q->learned->scales + q->learned->first[node->inputs[1]->id] : NULL};
 }
 
 /* Are the factors that a scale of weights makes normal numbers? */

@@ -18,6 +18,15 @@ static weld_status check_values(const weld_recipe *r, const weld_recipe_origins 
                                       : WELD_OK);
     WELD_TRY(r->quantize.activations == 1 ? weld_recipe_fail(o, KEY(quantize.activations), few, err)
                                           : WELD_OK);
+    const bool fine = r->quantize.weights == 8 && r->quantize.activations % 8 == 0;
+    WELD_TRY(
+        r->quantize.learn_steps && fine
+            ? weld_recipe_fail(o, KEY(quantize.learn_steps),
+                               "is for fewer than 8 bits, whose steps are coarse: give "
+                               "quantize.weights or quantize.activations fewer, or set this to "
+                               "false",
+                               err)
+            : WELD_OK);
     return r->quantize.start < (double)r->train.epochs
                ? WELD_OK
                : weld_recipe_fail(o, KEY(quantize.start), "the run is over by then: lower it", err);

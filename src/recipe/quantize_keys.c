@@ -18,6 +18,10 @@ static const weld_key quantize_keys[] = {
     {"freeze_ranges", REAL(quantize.freeze_ranges, 0, 1), .standard = "0.5",
      .help = "share of the run after which ranges stay as they are; until then they are found "
              "anew, eight times in all; 0: once, at the start"},
+    {"learn_steps", BOOL(quantize.learn_steps),
+     .help = "the steps of codes, of each output channel of a weight and of each activation, are "
+             "learned by gradient from where they begin (LSQ); ranges are then found once. For "
+             "fewer than 8 bits"},
 };
 
 const weld_recipe_rows weld_recipe_quantize_keys = ROWS("quantize", quantize_keys);

@@ -98,6 +98,7 @@ typedef struct weld_recipe {
         int64_t images;               /* that ranges are found by */
         double start;                 /* epochs before it */
         double freeze_ranges;         /* share of the run after which ranges stay */
+        bool learn_steps;             /* of codes, in place of finding ranges again */
     } quantize;
 } weld_recipe;
 
@@ -150,7 +151,7 @@ typedef struct weld_recipe_start {
     const weld_model_config *model;
     const weld_preprocessing *preprocessing;
     bool resumed;     /* it is of this very run: with the same classes */
-    const char *path; /* that --init names; NULL: none */
+    const char *path; /* that --init names, or of a run that is resumed named; NULL: none */
 } weld_recipe_start;
 
 /* Read the recipe in `path`, override keys by `set[0..set_count)`, each "section.key=VALUE" with

@@ -17,8 +17,11 @@
  *                                             where the optimizer keeps one tensor (SGD)
  *   ema/parameters/NAME, ema/buffers/NAME     moving averages of all; checkpoints of runs with them
  *   quantize/codes    f32 [n, 2]: of a run that trained for codes: by value of the merged graph,
- *                     see passes/fake_quantize.h
- *   trainer/FIELD     scalars, i64 or f64; checkpoints only
+ *                     see passes/fake_quantize.h; and of what was merged of it
+ *   quantize/steps    f32 [n, 4]: of a run that learned its steps: base, share, and the two
+ *                     moments of the optimizer (0 where these are not kept); likewise
+ *   trainer/FIELD     scalars, i64 or f64; checkpoints only, but for those that say of what
+ *                     quantize/codes are
  */
 #ifndef WELD_SERIALIZATION_MODEL_FILE_H
 #define WELD_SERIALIZATION_MODEL_FILE_H
@@ -116,8 +119,10 @@ typedef struct weld_model_file {
     weld_weights *moment1, *moment2; /* of the optimizer, both for the same parameters: those that
                                       * are trained; NULL: not kept, or the second only: there is
                                       * none */
-    float *codes; /* checkpoints: code_rows pairs that were trained for; NULL: none */
+    float *codes; /* code_rows pairs that were trained for, of floats; NULL: none */
     size_t code_rows;
+    float *steps; /* step_rows that were learned beside them (WELD_STEP_COLUMNS); NULL: none */
+    size_t step_rows;
     weld_weights *ema; /* checkpoints: the moving average of `weights`; NULL: none */
     weld_model_origin origin;
 } weld_model_file;

@@ -14,20 +14,22 @@ const char *const weld_model_file_kinds[2] = {
 const char weld_model_int8_kind[] = "deploy-int8";
 
 #define INTEGER(name, min)                                                                         \
-    { "trainer/" #name, offsetof(weld_trainer_state, name), WELD_STORE_I64, min, false }
+    { "trainer/" #name, offsetof(weld_trainer_state, name), WELD_STORE_I64, min, false, false }
 #define REAL(name)                                                                                 \
-    { "trainer/" #name, offsetof(weld_trainer_state, name), WELD_STORE_F64, 0, false }
+    { "trainer/" #name, offsetof(weld_trainer_state, name), WELD_STORE_F64, 0, false, false }
 #define LATER(name, type)                                                                          \
-    { "trainer/" #name, offsetof(weld_trainer_state, name), type, 0, true }
+    { "trainer/" #name, offsetof(weld_trainer_state, name), type, 0, true, false }
+#define OF_CODES(name)                                                                             \
+    { "trainer/" #name, offsetof(weld_trainer_state, name), WELD_STORE_I64, 0, true, true }
 #define PART(i)                                                                                    \
     {                                                                                              \
         "trainer/epoch_loss_part" #i, offsetof(weld_trainer_state, epoch_loss_parts[i]),           \
-            WELD_STORE_F64, 0, true                                                                \
+            WELD_STORE_F64, 0, true, false                                                         \
     }
 #define COUNTED(i)                                                                                 \
     {                                                                                              \
         "trainer/epoch_count" #i, offsetof(weld_trainer_state, epoch_counts[i]), WELD_STORE_F64,   \
-            0, true                                                                                \
+            0, true, false                                                                         \
     }
 
 const weld_trainer_field weld_trainer_fields[] = {
@@ -60,8 +62,8 @@ const weld_trainer_field weld_trainer_fields[] = {
     COUNTED(1),
     COUNTED(2),
     COUNTED(3),
-    LATER(quantize_weights, WELD_STORE_I64),
-    LATER(quantize_activations, WELD_STORE_I64),
+    OF_CODES(quantize_weights),
+    OF_CODES(quantize_activations),
 };
 const size_t weld_trainer_field_count = sizeof weld_trainer_fields / sizeof *weld_trainer_fields;
 

@@ -15,6 +15,7 @@ typedef struct weld_trainer_field {
     weld_store_type type;
     int64_t min; /* of an integer */
     bool later;  /* files of earlier versions do not have it: 0 */
+    bool codes;  /* it says of what the codes are: of deploy files that have some too */
 } weld_trainer_field;
 extern const weld_trainer_field weld_trainer_fields[];
 extern const size_t weld_trainer_field_count;
@@ -27,6 +28,7 @@ extern const size_t weld_trainer_field_count;
 #define WELD_GROUP_EMA "ema/" /* before "parameters" and "buffers" */
 
 #define WELD_CODES_PATH "quantize/codes"
+#define WELD_STEPS_PATH "quantize/steps"
 
 /* "group/name" into `path`; a name of integers (passes/quantized_names.h) is its own path. */
 #define WELD_MODEL_PATH_SIZE 512

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "formats/file.h"
+#include "passes/fake_quantize.h"
 #include "serialization/graph_text.h"
 #include "serialization/model_layout.h"
 #include "serialization/model_text.h"
@@ -281,37 +282,49 @@ static weld_status take_tensors(reading *r) {
     return status;
 }
 
-/* Pairs that are finite and not negative. */
-static bool are_codes(const float *pairs, size_t count) {
+static bool are_finite(const float *x, size_t count, bool positive) {
     bool good = count > 0;
     for (size_t i = 0; i < count; i++) {
-        good = good && isfinite(pairs[i]) && pairs[i] >= 0;
+        good = good && isfinite(x[i]) && (!positive || x[i] >= 0);
     }
     return good;
 }
 
-static weld_status take_codes(reading *r) {
-    const weld_store_entry *e = weld_store_find(r->store, WELD_CODES_PATH);
+/* Rows of `columns` numbers; *out NULL where there are none. */
+static weld_status take_rows(reading *r, const char *path, int64_t columns, bool positive,
+                             const char *what, float **out, size_t *rows) {
+    const weld_store_entry *e = weld_store_find(r->store, path);
     if (!e) {
         return WELD_OK;
     }
     mark(r, e);
-    const bool pairs = e->type == WELD_STORE_F32 && e->shape.rank == 2 && e->shape.dim[1] == 2;
-    if (!pairs || !are_codes(e->data, e->bytes / sizeof(float))) {
+    const bool fits = e->type == WELD_STORE_F32 && e->shape.rank == 2 && e->shape.dim[1] == columns;
+    if (!fits || !are_finite(e->data, e->bytes / sizeof(float), positive)) {
         return weld_fail(r->err, WELD_ERROR_FORMAT,
-                         "%s: " WELD_CODES_PATH ": are no scales and zeros: the file was not made "
-                         "by weld",
-                         weld_store_file(r->store));
+                         "%s: %s: are no %s: the file was not made by weld",
+                         weld_store_file(r->store), path, what);
     }
-    r->mf->code_rows = (size_t)e->shape.dim[0];
-    r->mf->codes = weld_memdup(e->data, e->bytes);
-    return r->mf->codes ? WELD_OK : weld_fail_memory(r->err, WELD_CODES_PATH);
+    *rows = (size_t)e->shape.dim[0];
+    *out = weld_memdup(e->data, e->bytes);
+    return *out ? WELD_OK : weld_fail_memory(r->err, path);
+}
+
+static weld_status take_codes(reading *r) {
+    WELD_TRY(take_rows(r, WELD_CODES_PATH, 2, true, "scales and zeros", &r->mf->codes,
+                       &r->mf->code_rows));
+    return r->mf->codes ? take_rows(r, WELD_STEPS_PATH, WELD_STEP_COLUMNS, false,
+                                    "steps and their moments", &r->mf->steps, &r->mf->step_rows)
+                        : WELD_OK;
 }
 
 static weld_status take_trainer(reading *r) {
     const weld_shape scalar = {.rank = 0};
+    const bool all = r->mf->kind == WELD_MODEL_CHECKPOINT;
     for (size_t i = 0; i < weld_trainer_field_count; i++) {
         const weld_trainer_field *f = &weld_trainer_fields[i];
+        if (!all && !f->codes) {
+            continue;
+        }
         char *to = (char *)&r->mf->trainer + f->offset;
         int64_t value;
         if (f->later && !weld_store_find(r->store, f->path)) {
@@ -342,7 +355,6 @@ static weld_status check_nothing_left(const reading *r) {
 }
 
 static weld_status take_all(reading *r) {
-    const bool deploy = r->mf->kind == WELD_MODEL_DEPLOY;
     WELD_TRY(take_texts(r));
     WELD_TRY(take_class_names(r));
     WELD_TRY(take_temperature(r));
@@ -353,8 +365,8 @@ static weld_status take_all(reading *r) {
                  ? weld_quantization_check(r->mf->graph, r->mf->quantization, r->mf->weights,
                                            weld_store_file(r->store), r->err)
                  : WELD_OK);
-    WELD_TRY(deploy ? WELD_OK : take_codes(r));
-    WELD_TRY(deploy ? WELD_OK : take_trainer(r));
+    WELD_TRY(r->integers ? WELD_OK : take_codes(r));
+    WELD_TRY(r->mf->kind == WELD_MODEL_CHECKPOINT || r->mf->codes ? take_trainer(r) : WELD_OK);
     return check_nothing_left(r);
 }
 
@@ -400,6 +412,7 @@ void weld_model_file_free(weld_model_file *mf) {
     weld_weights_free(mf->moment2);
     weld_weights_free(mf->ema);
     weld_free(mf->codes);
+    weld_free(mf->steps);
     weld_graph_free(mf->graph);
     if (mf->quantization) {
         weld_quantization_free(mf->quantization);

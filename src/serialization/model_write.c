@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "passes/fake_quantize.h"
 #include "passes/quantized_names.h"
 #include "serialization/graph_text.h"
 #include "serialization/model_layout.h"
@@ -117,6 +118,12 @@ static weld_status put_more(writing *w, const weld_value *leaf, bool parameter, 
     return mf->ema ? put_tensor(w, average, leaf, mf->ema) : WELD_OK;
 }
 
+/* Of parameters of the network: those of learned steps are in `steps`. */
+static size_t own_moments(const weld_weights *moments) {
+    return moments ? weld_weights_count(moments) - weld_weights_find(moments, WELD_FAKE_STEPS, NULL)
+                   : 0;
+}
+
 static weld_status put_tensors(writing *w, const weld_graph *network) {
     const weld_model_file *mf = w->mf;
     size_t count = 0, moment_count = 0;
@@ -137,8 +144,8 @@ static weld_status put_tensors(writing *w, const weld_graph *network) {
         return weld_fail(w->err, WELD_ERROR_ARGUMENT, "%zu tensors given for a network of %zu",
                          weld_weights_count(mf->weights), count);
     }
-    size_t first = mf->moment1 ? weld_weights_count(mf->moment1) : 0;
-    size_t second = mf->moment2 ? weld_weights_count(mf->moment2) : first;
+    size_t first = own_moments(mf->moment1);
+    size_t second = mf->moment2 ? own_moments(mf->moment2) : first;
     if (first != moment_count || second != moment_count) {
         return weld_fail(w->err, WELD_ERROR_ARGUMENT,
                          "%zu and %zu moments given for %zu parameters that have some", first,
@@ -149,8 +156,12 @@ static weld_status put_tensors(writing *w, const weld_graph *network) {
 
 static weld_status put_trainer(writing *w) {
     const weld_shape scalar = {.rank = 0};
+    const bool all = w->mf->kind == WELD_MODEL_CHECKPOINT;
     for (size_t i = 0; i < weld_trainer_field_count; i++) {
         const weld_trainer_field *f = &weld_trainer_fields[i];
+        if (!all && !f->codes) {
+            continue;
+        }
         const char *from = (const char *)&w->mf->trainer + f->offset;
         WELD_TRY(weld_store_put(w->store, f->path, f->type, &scalar, from, w->err));
     }
@@ -174,7 +185,12 @@ static weld_status put_all(writing *w) {
         status =
             weld_store_put(w->store, WELD_CODES_PATH, WELD_STORE_F32, &shape, w->mf->codes, w->err);
     }
-    if (!status && w->mf->kind == WELD_MODEL_CHECKPOINT) {
+    if (!status && w->mf->codes && w->mf->steps) {
+        const weld_shape shape = WELD_SHAPE((int64_t)w->mf->step_rows, WELD_STEP_COLUMNS);
+        status =
+            weld_store_put(w->store, WELD_STEPS_PATH, WELD_STORE_F32, &shape, w->mf->steps, w->err);
+    }
+    if (!status && (w->mf->kind == WELD_MODEL_CHECKPOINT || w->mf->codes)) {
         status = put_trainer(w);
     }
     return status;

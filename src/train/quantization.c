@@ -13,7 +13,8 @@
 enum { TIMES = 8 }; /* that ranges are found */
 
 weld_fake_bits weld_trainer_bits(const weld_recipe *r) {
-    return (weld_fake_bits){(int)r->quantize.weights, (int)r->quantize.activations};
+    return (weld_fake_bits){(int)r->quantize.weights, (int)r->quantize.activations,
+                            r->quantize.learn_steps};
 }
 
 weld_status weld_trainer_check_quantization(const weld_trainer *t, weld_error *err) {
@@ -37,8 +38,29 @@ static weld_status build_graphs(weld_trainer *t, weld_error *err) {
     WELD_TRY(weld_fake_quantized(t->evaluation.graph, weld_trainer_bits(&t->data.recipe), &q->graph,
                                  &q->merged, err));
     q->float_nodes = weld_alloc(q->merged->node_count, sizeof *q->float_nodes);
-    return q->float_nodes ? weld_fake_rows_of(q->merged, &q->rows, err)
-                          : weld_fail_memory(err, "quantisation");
+    q->first = weld_alloc(q->merged->value_count, sizeof *q->first);
+    WELD_TRY(q->float_nodes && q->first ? weld_fake_rows_of(q->merged, &q->rows, err)
+                                        : weld_fail_memory(err, "quantisation"));
+    q->step_rows =
+        weld_fake_steps_find(q->merged, &q->rows, weld_trainer_bits(&t->data.recipe), q->first);
+    return WELD_OK;
+}
+
+static bool learns(const weld_trainer *t) {
+    return t->quantization.graph && t->data.recipe.quantize.learn_steps;
+}
+
+static weld_status add_steps(weld_run_quantization *q, weld_error *err) {
+    const int64_t rows = (int64_t)q->step_rows;
+    const weld_shape shares = WELD_SHAPE(rows), bases = WELD_SHAPE(rows, 2);
+    q->kept = weld_alloc(q->step_rows * WELD_STEP_COLUMNS, sizeof *q->kept);
+    WELD_TRY(q->kept ? WELD_OK : weld_fail_memory(err, "quantisation"));
+    WELD_TRY(weld_weights_add(q->weights, WELD_FAKE_STEPS, WELD_F32, &shares, &q->shares, err));
+    WELD_TRY(weld_weights_add(q->weights, WELD_FAKE_BASES, WELD_F32, &bases, &q->bases, err));
+    for (size_t i = 0; i < q->step_rows; i++) {
+        ((float *)q->shares.data)[i] = 1;
+    }
+    return WELD_OK;
 }
 
 static weld_status join_weights(weld_trainer *t, weld_error *err) {
@@ -50,7 +72,108 @@ static weld_status join_weights(weld_trainer *t, weld_error *err) {
         WELD_TRY(weld_weights_place(q->weights, weld_weights_name(t->weights, i), w.dtype, &w.shape,
                                     w.data, err));
     }
+    WELD_TRY(learns(t) ? add_steps(q, err) : WELD_OK);
     return weld_weights_add(q->weights, WELD_FAKE_CODES, WELD_F32, &shape, &q->table, err);
+}
+
+/* --- Learned steps --- */
+
+/* As they begin: of activations as the table has them. */
+static weld_status begin_steps(weld_trainer *t, const weld_weights *merged, weld_error *err) {
+    const weld_run_quantization *q = &t->quantization;
+    const weld_fake_bits bits = weld_trainer_bits(&t->data.recipe);
+    const float *table = q->table.data;
+    float *bases = q->bases.data;
+    for (size_t i = 0; i < q->merged->value_count; i++) {
+        float *row = bases + 2 * q->first[i];
+        const weld_value *v = q->merged->values[i];
+        weld_tensor w;
+        if (q->rows.weight[i] && !weld_weights_find(merged, v->name, &w)) {
+            return weld_fail(err, WELD_ERROR_SHAPE, "%s: is not among the merged weights", v->name);
+        }
+        const int64_t out = q->rows.weight[i] ? w.shape.dim[0] : 0;
+        const int64_t count = out ? weld_shape_count(&w.shape) / out : 0;
+        for (int64_t o = 0; o < out; o++) {
+            const float s =
+                weld_fake_first_step((const float *)w.data + o * count, count, bits.weights);
+            row[2 * o] = isnormal(s) ? s : 1;
+            row[2 * o + 1] = (float)weld_fake_largest(bits.weights);
+        }
+        if (q->rows.activation[i] && bits.activations) {
+            row[0] = table[2 * i];
+            row[1] = table[2 * i + 1];
+        }
+    }
+    return WELD_OK;
+}
+
+/* The table by the steps as they are. */
+static void follow_steps(const weld_run_quantization *q, weld_fake_bits bits) {
+    const float *bases = q->bases.data, *shares = q->shares.data;
+    for (size_t i = 0; i < q->merged->value_count && bits.activations; i++) {
+        const size_t row = q->first[i];
+        if (q->rows.activation[i] && bases[2 * row] > 0) {
+            ((float *)q->table.data)[2 * i] = weld_fake_step(bases[2 * row], shares[row]);
+        }
+    }
+}
+
+/* The optimizer's moments of the shares; column 0 or 1. */
+static float *moments_of(const weld_trainer *t, int column) {
+    weld_optimizer *o = t->step->optimizer;
+    weld_weights *w = column ? weld_optimizer_second_moments(o) : weld_optimizer_first_moments(o);
+    weld_tensor moments;
+    return w && weld_weights_find(w, WELD_FAKE_STEPS, &moments) ? moments.data : NULL;
+}
+
+static void note_steps(weld_trainer *t, weld_model_file *file) {
+    const weld_run_quantization *q = &t->quantization;
+    const float *bases = q->bases.data, *shares = q->shares.data;
+    const float *m = moments_of(t, 0), *v = moments_of(t, 1);
+    for (size_t i = 0; i < q->step_rows; i++) {
+        float *row = q->kept + WELD_STEP_COLUMNS * i;
+        row[0] = bases[2 * i];
+        row[1] = shares[i];
+        row[2] = m ? m[i] : 0;
+        row[3] = v ? v[i] : 0;
+    }
+    file->steps = q->kept;
+    file->step_rows = q->step_rows;
+}
+
+static weld_status load_steps(weld_trainer *t, weld_error *err) {
+    const weld_model_file *file = &t->data.start_file;
+    weld_run_quantization *q = &t->quantization;
+    float *bases = q->bases.data, *shares = q->shares.data;
+    if (!file->steps || file->step_rows != q->step_rows) {
+        return weld_fail(err, WELD_ERROR_FORMAT,
+                         "last.h5 has no steps of this network: it cannot be resumed");
+    }
+    memcpy(q->kept, file->steps, q->step_rows * WELD_STEP_COLUMNS * sizeof *q->kept);
+    for (size_t i = 0; i < q->step_rows; i++) {
+        bases[2 * i] = q->kept[WELD_STEP_COLUMNS * i];
+        shares[i] = q->kept[WELD_STEP_COLUMNS * i + 1];
+    }
+    for (size_t i = 0; i < q->merged->value_count; i++) {
+        const float *table = q->table.data;
+        const int64_t rows = q->rows.weight[i]       ? q->merged->values[i]->shape.dim[0]
+                             : q->rows.activation[i] ? 1
+                                                     : 0;
+        for (int64_t o = 0; o < rows; o++) { /* largest codes and zeros, which do not change */
+            bases[2 * (q->first[i] + (size_t)o) + 1] = table[2 * i + (q->rows.weight[i] ? 0 : 1)];
+        }
+    }
+    return WELD_OK;
+}
+
+void weld_trainer_load_step_moments(weld_trainer *t) {
+    const weld_run_quantization *q = &t->quantization;
+    for (int column = 0; column < 2 && learns(t); column++) {
+        float *moments = moments_of(t, column);
+        for (size_t i = 0; i < q->step_rows && moments; i++) {
+            moments[i] = q->kept[WELD_STEP_COLUMNS * i + 2 + (size_t)column];
+        }
+    }
 }
 
 static weld_status load_codes(weld_trainer *t, weld_error *err) {
@@ -64,7 +187,7 @@ static weld_status load_codes(weld_trainer *t, weld_error *err) {
                          "last.h5 has no codes of this network: it cannot be resumed");
     }
     memcpy(q->table.data, file->codes, weld_tensor_bytes(&q->table));
-    return WELD_OK;
+    return learns(t) ? load_steps(t, err) : WELD_OK;
 }
 
 static void say_bad(void *arg, int64_t index, const char *reason) {
@@ -79,10 +202,11 @@ static weld_status open_images(weld_trainer *t, weld_error *err) {
     if (weld_group_rank(t->ranks.group) != 0) {
         return WELD_OK;
     }
-    WELD_TRY(weld_calibration_choose(t->data.train, r->quantize.images, &order, &count, err));
+    WELD_TRY(weld_calibration_choose(t->data.train, INT64_MAX, &order, &count, err));
     const weld_calibration_options options = {.preprocessing = &r->data.preprocessing,
                                               .order = order,
                                               .count = count,
+                                              .wanted = r->quantize.images,
                                               .threads = t->data.settings->threads,
                                               .bad_image = say_bad,
                                               .arg = (void *)(uintptr_t)t->data.settings};
@@ -108,6 +232,8 @@ void weld_trainer_close_quantization(weld_trainer *t) {
     weld_weights_free(q->weights);
     weld_free(q->rows.activation);
     weld_free(q->float_nodes);
+    weld_free(q->first);
+    weld_free(q->kept);
     weld_graph_free(q->graph);
     weld_graph_free(q->merged);
     *q = (weld_run_quantization){0};
@@ -138,7 +264,7 @@ static weld_status fill_table(weld_trainer *t, const weld_grounds *on, weld_quan
     }
     weld_fake_table_fill(&q->rows, q->merged->value_count, bits, codes, q->table.data);
     weld_attempt_free(&attempt);
-    return WELD_OK;
+    return learns(t) ? begin_steps(t, on->weights, err) : WELD_OK;
 }
 
 static void say_ranges(const weld_trainer *t, weld_quantize_method method, double noise) {
@@ -191,14 +317,20 @@ static bool is_time(const weld_trainer *t) {
     const int64_t step = t->state.step, first = first_update(t);
     const int64_t end = llround(t->data.recipe.quantize.freeze_ranges * (double)t->updates);
     const int64_t every = end - first < TIMES ? 1 : (end - first) / TIMES;
-    return step == first || (step > first && step < end && (step - first) % every == 0);
+    const bool again = step > first && step < end && (step - first) % every == 0;
+    return step == first || (again && !learns(t));
 }
 
 weld_status weld_trainer_send_codes(weld_trainer *t, weld_error *err) {
-    const weld_tensor *table = &t->quantization.table;
-    return t->ranks.group && table->data
-               ? weld_group_broadcast(t->ranks.group, table->data, weld_tensor_bytes(table), err)
-               : WELD_OK;
+    const weld_run_quantization *q = &t->quantization;
+    const weld_tensor *tensors[] = {&q->table, &q->bases, &q->shares};
+    for (size_t i = 0; i < sizeof tensors / sizeof *tensors && t->ranks.group; i++) {
+        if (tensors[i]->data) {
+            WELD_TRY(weld_group_broadcast(t->ranks.group, tensors[i]->data,
+                                          weld_tensor_bytes(tensors[i]), err));
+        }
+    }
+    return WELD_OK;
 }
 
 weld_status weld_trainer_find_ranges(weld_trainer *t, weld_error *err) {
@@ -211,6 +343,10 @@ weld_status weld_trainer_find_ranges(weld_trainer *t, weld_error *err) {
 }
 
 void weld_trainer_note_codes(weld_trainer *t, weld_model_file *file) {
+    if (learns(t)) {
+        follow_steps(&t->quantization, weld_trainer_bits(&t->data.recipe));
+        note_steps(t, file);
+    }
     if (t->quantization.graph) {
         file->codes = t->quantization.table.data;
         file->code_rows = t->quantization.merged->value_count;

@@ -29,6 +29,9 @@ weld_status weld_trainer_send_codes(weld_trainer *t, weld_error *err);
 /* Before an update: find the ranges, if it is time. All ranks call it. */
 weld_status weld_trainer_find_ranges(weld_trainer *t, weld_error *err);
 
+/* Of a run that is resumed: the optimizer's, of learned steps. */
+void weld_trainer_load_step_moments(weld_trainer *t);
+
 /* For a checkpoint. */
 void weld_trainer_note_codes(weld_trainer *t, weld_model_file *file);
 

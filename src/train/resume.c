@@ -14,6 +14,7 @@
 #include "formats/json_tree.h"
 #include "serialization/summary_keys.h"
 #include "train/best.h"
+#include "train/quantization.h"
 #include "train/say.h"
 #include "train/summary.h"
 
@@ -270,15 +271,20 @@ weld_status weld_trainer_load_last(weld_trainer *t, weld_error *err) {
     return status ? status : take_best(t, err);
 }
 
+/* Of the network's parameters: those of learned steps are elsewhere. */
 static weld_status copy_moments(weld_weights *to, const weld_weights *from, const char *path,
                                 weld_error *err) {
-    if (weld_weights_count(from) != weld_weights_count(to)) {
+    const size_t count = weld_weights_count(to) - weld_weights_find(to, WELD_FAKE_STEPS, NULL);
+    if (weld_weights_count(from) != count) {
         return weld_fail(err, WELD_ERROR_FORMAT,
                          "%s: the optimizer's state has %zu parameters, the recipe trains %zu",
-                         path, weld_weights_count(from), weld_weights_count(to));
+                         path, weld_weights_count(from), count);
     }
     for (size_t i = 0; i < weld_weights_count(to); i++) {
         weld_tensor a = weld_weights_tensor(to, i), b;
+        if (strcmp(weld_weights_name(to, i), WELD_FAKE_STEPS) == 0) {
+            continue;
+        }
         if (!weld_weights_find(from, weld_weights_name(to, i), &b) || a.dtype != b.dtype ||
             !weld_shape_equal(&a.shape, &b.shape)) {
             return weld_fail(err, WELD_ERROR_FORMAT, "%s: the optimizer's state lacks %s", path,
@@ -293,6 +299,7 @@ weld_status weld_trainer_load_moments(weld_trainer *t, weld_error *err) {
     const weld_model_file *file = &t->data.start_file;
     weld_weights *second = weld_optimizer_second_moments(t->step->optimizer);
     weld_optimizer_set_updates(t->step->optimizer, t->state.step);
+    weld_trainer_load_step_moments(t);
     weld_status status = copy_moments(weld_optimizer_first_moments(t->step->optimizer),
                                       file->moment1, t->record.folder.last, err);
     if (!status && !second != !file->moment2) {

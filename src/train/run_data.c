@@ -63,13 +63,35 @@ static weld_status read_init(weld_run_data *d, weld_error *err) {
                            "%s: is a merged network: give the file that it was made of", path);
 }
 
+/* The file that a run which is resumed began with, as far as it still needs it: a network that is
+ * trained for codes learns from it. "": no file, or --init says where it is now. */
+static weld_status find_beginning(const weld_run_data *d, char path[WELD_RECIPE_PATH_SIZE],
+                                  weld_error *err) {
+    const char *text = d->start_file.recipe;
+    path[0] = '\0';
+    if (!d->resumes || d->settings->init || !text) {
+        return WELD_OK;
+    }
+    weld_recipe *begun = weld_alloc(1, sizeof *begun);
+    const weld_status status =
+        begun ? weld_recipe_parse(d->settings->out, text, strlen(text), NULL, 0, begun, NULL)
+              : WELD_ERROR_MEMORY;
+    if (!status && begun->quantize.weights) {
+        snprintf(path, WELD_RECIPE_PATH_SIZE, "%s", begun->loss.distillation.teacher);
+    }
+    weld_free(begun);
+    return status == WELD_ERROR_MEMORY ? weld_fail_memory(err, d->settings->out) : WELD_OK;
+}
+
 static weld_status read_recipe(weld_run_data *d, weld_error *err) {
     const weld_train_settings *s = d->settings;
     const weld_model_file *file = &d->start_file;
+    char begun[WELD_RECIPE_PATH_SIZE];
+    WELD_TRY(find_beginning(d, begun, err));
     weld_recipe_start start = {.model = &file->config,
                                .preprocessing = &file->preprocessing,
                                .resumed = d->resumes,
-                               .path = s->init};
+                               .path = *begun ? begun : s->init};
     weld_recipe_source from = {.path = s->recipe,
                                .set = s->set,
                                .set_count = s->set_count,
@@ -356,8 +378,14 @@ weld_status weld_run_data_open_teacher(weld_run_data *d, weld_error *err) {
                          d->task->name);
     }
     WELD_TRY(batching_of(d, &batching, err));
-    WELD_TRY(weld_distillation_open(r, d->train, &batching, d->settings->threads, &d->distillation,
-                                    err));
+    const weld_status status =
+        weld_distillation_open(r, d->train, &batching, d->settings->threads, &d->distillation, err);
+    if (status == WELD_ERROR_NOT_FOUND && d->resumes && err) {
+        weld_append(err->message, sizeof err->message,
+                    ": the run learns from it still: where it was moved, say where it is now with "
+                    "--set loss.distillation.teacher=FILE");
+    }
+    WELD_TRY(status);
     weld_train_say(d->settings, "%s", weld_distillation_text(d->distillation));
     return WELD_OK;
 }

@@ -39,6 +39,10 @@ typedef struct weld_run_quantization {
     weld_weights *weights; /* the run's, in their own memory, and the table of codes */
     weld_tensor table;     /* which is there */
     weld_calibration *images;
+    /* Where steps are learned, of which row first[value id of merged] is the first of a value's. */
+    size_t *first, step_rows;
+    weld_tensor shares, bases; /* in `weights` */
+    float *kept;               /* as a file has them */
 } weld_run_quantization;
 
 /* What the run leaves behind. */

@@ -48,7 +48,17 @@ says "it tells the teacher" "teacher: tuned/best.h5"
 says "and what rounding costs" "quantize: ranges by [0-9]+ images.* dB below the outputs"
 works "inspect it" "$WELD" inspect codes/best.h5
 prints "it tells what it was trained for" "trained for +weights of 8 bits and activations of 8"
-works "quantise it" "$WELD" quantize codes/best.h5 --data mine/train --eval mine/val -o codes8.h5
+rounded=$(sed -nE 's/.*"top1":([0-9.]+).*/\1/p' codes/metrics.jsonl)
+works "quantise it" "$WELD" quantize codes/best.h5 --data mine/train --eval mine/val -o codes8.h5 --report codes8.json
+prints "with what it was trained for" "^codes8.h5 written: int8, weights of 8 bits, activations of 8, as it was trained for$"
+holds "which scores what the run told" grep -qE "\"top1_int8\": $rounded(\\.0)?," codes8.json
+works "merge it" "$WELD" reparam codes/best.h5 -o codes.h5
+works "quantise what was merged" "$WELD" quantize codes.h5 --data mine/train --eval mine/val -o merged8.h5
+prints "with the same" "^merged8.h5 written: int8, .* as it was trained for$"
+works "with ranges of these images in their place" "$WELD" quantize codes.h5 --data mine/train --eval mine/val -o merged8.h5 --method minmax
+prints "as is named" "^merged8.h5 written: int8, all of the range of "
+refuses "with what was not trained" "was not trained for integers" \
+    "$WELD" quantize tuned/best.h5 --data mine/train --eval mine/val -o none.h5 --method trained
 
 # A resumed run needs the file no more.
 # shellcheck disable=SC2086

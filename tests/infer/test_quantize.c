@@ -474,9 +474,9 @@ END_TEST
 
 START_TEST(a_method_that_there_is_not_is_refused) {
     weld_quantize_options o = options();
-    o.method = (weld_quantize_method)3;
+    o.method = (weld_quantize_method)4;
     ck_assert_int_eq(quantize(trained, "train.h5", &o, "none.h5", NULL), WELD_ERROR_ARGUMENT);
-    ck_assert_str_eq(err.message, "method 3: there is none of this number");
+    ck_assert_str_eq(err.message, "method 4: there is none of this number");
     ck_assert(!is_there("none.h5"));
 }
 END_TEST

@@ -103,6 +103,7 @@ static trained make_trained(const weld_model_config *config, uint64_t seed, weld
     ck_assert_msg(!weld_reparameterize(g, t.weights, &same, &t.merged_weights, &err), "%s",
                   err.message);
     t.q = minmax_quantization(t.merged, t.merged_weights, BATCH, NULL);
+    t.q.weight_bits = bits.weights;
     ck_assert_int_eq(weld_fake_rows_of(t.merged, &rows, &err), WELD_OK);
     weld_fake_table_fill(&rows, t.merged->value_count, bits, t.q.codes, t.table.data);
     weld_free(rows.activation);
@@ -143,13 +144,13 @@ static double decibels(const float *x, const float *y, int64_t count) {
 
 /* Every code is the same but one or another, where the float sums of one kernel or another round
  * across the border between two: of far less than what rounding to codes costs. */
-static bool expect_integers(const weld_model_config *config, uint64_t seed) {
+static bool expect_integers(const weld_model_config *config, uint64_t seed, int weight_bits) {
     enum { ROOM = 256 };
     float plain[ROOM], rounded[ROOM], integers[ROOM];
     weld_error err;
     weld_weights *w;
     weld_graph *runs;
-    trained t = make_trained(config, seed, (weld_fake_bits){8, 8});
+    trained t = make_trained(config, seed, (weld_fake_bits){weight_bits, 8});
     if (weld_quantize_weights(t.merged, t.merged_weights, &t.q, &w, &err)) {
         ck_assert_msg(strstr(err.message, "overflow") != NULL, "%s", err.message);
         free_trained(&t);
@@ -172,9 +173,10 @@ START_TEST(what_is_trained_is_what_integers_say) {
     int count = 0;
     for (int i = 0; i < config_count(); i++) {
         const weld_model_config config = config_at(i);
-        count += expect_integers(&config, (uint64_t)i);
+        count += expect_integers(&config, (uint64_t)i, 8);
+        count += expect_integers(&config, (uint64_t)i, 2 + i % 6);
     }
-    ck_assert_int_gt(count, 10);
+    ck_assert_int_gt(count, 20);
 }
 END_TEST
 
@@ -184,20 +186,61 @@ START_TEST(codes_that_were_trained_for_are_read_again) {
     trained u = make_trained(&other, 1, (weld_fake_bits){8, 8});
     const size_t count = t.merged->value_count;
     float *table = t.table.data;
+    const weld_fake_bits eight = {8, 8}, others[] = {{4, 8}, {8, 4}, {8, 0}, {1, 8}, {8, 64}};
     weld_quantization q;
     weld_error err;
-    ck_assert_int_eq(weld_fake_table_read(table, count, t.merged, &q, &err), WELD_OK);
+    ck_assert_int_eq(weld_fake_table_read(table, count, eight, t.merged, &q, &err), WELD_OK);
     for (size_t i = 0; i < count; i++) {
         ck_assert_float_eq(q.codes[i].scale, t.q.codes[i].scale);
         ck_assert_int_eq(q.codes[i].zero, t.q.codes[i].zero);
     }
     weld_quantization_free(&q);
-    ck_assert_int_eq(weld_fake_table_read(table, count, u.merged, &q, &err), WELD_ERROR_FORMAT);
-    ck_assert_int_eq(weld_fake_table_read(table, count - 1, t.merged, &q, &err), WELD_ERROR_FORMAT);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        ck_assert_int_eq(weld_fake_table_read(table, count, others[i], t.merged, &q, &err),
+                         WELD_ERROR_FORMAT);
+    }
+    ck_assert_int_eq(weld_fake_table_read(table, count, eight, u.merged, &q, &err),
+                     WELD_ERROR_FORMAT);
+    ck_assert_int_eq(weld_fake_table_read(table, count - 1, eight, t.merged, &q, &err),
+                     WELD_ERROR_FORMAT);
     table[0] = -table[0]; /* of the images, which the first layer takes */
-    ck_assert_int_eq(weld_fake_table_read(table, count, t.merged, &q, &err), WELD_ERROR_FORMAT);
+    ck_assert_int_eq(weld_fake_table_read(table, count, eight, t.merged, &q, &err),
+                     WELD_ERROR_FORMAT);
     free_trained(&t);
     free_trained(&u);
+}
+END_TEST
+
+/* [-0.5, 1] in halves of 2 bits is [-0.5, 1] in 255 steps; weights of 3 bits have codes to 3. */
+START_TEST(fewer_bits_are_read_as_eight_in_the_same_range) {
+    const weld_model_config config = config_at(0);
+    const weld_fake_bits bits = {3, 2};
+    trained t = make_trained(&config, 1, bits);
+    weld_quantization q;
+    weld_fake_rows rows;
+    weld_error err;
+    ck_assert_int_eq(weld_fake_rows_of(t.merged, &rows, &err), WELD_OK);
+    for (size_t i = 0; i < t.merged->value_count; i++) {
+        t.q.codes[i] = (weld_codes){0.5F, 1};
+    }
+    weld_fake_table_fill(&rows, t.merged->value_count, bits, t.q.codes, t.table.data);
+    ck_assert_int_eq(
+        weld_fake_table_read(t.table.data, t.merged->value_count, bits, t.merged, &q, &err),
+        WELD_OK);
+    int count = 0;
+    for (size_t i = 0; i < t.merged->value_count; i++) {
+        ck_assert_int_eq(q.codes[i].scale != 0, rows.activation[i]);
+        if (rows.activation[i]) {
+            ck_assert_float_eq_tol(q.codes[i].scale, 1.5F / 255, 1e-9F);
+            ck_assert_int_eq(q.codes[i].zero, 85);
+            count++;
+        }
+    }
+    ck_assert_int_gt(count, 5);
+    ck_assert_int_eq(q.weight_bits, 3);
+    weld_quantization_free(&q);
+    weld_free(rows.activation);
+    free_trained(&t);
 }
 END_TEST
 
@@ -218,4 +261,4 @@ END_TEST
 
 RUN_SUITE("passes/fake_quantize", gradients_of_branches_are_as_without_merging,
           what_is_trained_is_what_integers_say, codes_that_were_trained_for_are_read_again,
-          ranges_become_codes)
+          fewer_bits_are_read_as_eight_in_the_same_range, ranges_become_codes)

@@ -51,8 +51,9 @@ START_TEST(a_run_leaves_an_ordinary_checkpoint_and_its_codes) {
         ck_assert_int_eq(weld_model_build(&file.config, false, 1, SIDE, SIDE, WELD_F32, &g, &err),
                          WELD_OK);
         ck_assert_msg(!weld_reparameterize(g, file.weights, &merged, &w, &err), "%s", err.message);
-        ck_assert_msg(!weld_fake_table_read(file.codes, file.code_rows, merged, &q, &err), "%s",
-                      err.message);
+        ck_assert_msg(!weld_fake_table_read(file.codes, file.code_rows, (weld_fake_bits){3, 8},
+                                            merged, &q, &err),
+                      "%s", err.message);
         weld_quantization_free(&q);
         weld_graph_free(g);
         weld_graph_free(merged);
@@ -60,6 +61,22 @@ START_TEST(a_run_leaves_an_ordinary_checkpoint_and_its_codes) {
         weld_model_file_free(&file);
     }
     weld_model_file_free(&first);
+    tear_down();
+}
+END_TEST
+
+/* Ranges are found by as many images as are wanted, as where a network is quantised as it is. */
+START_TEST(images_that_are_damaged_are_named_and_replaced) {
+    set_up_trained();
+    for (int i = 0; i < 10; i++) {
+        damage(in_base("train.h5"), 4 * i);
+    }
+    run_options o = with("run", "quantize.images=32");
+    o.set[1] = "data.max_bad=0.5";
+    run_well(o);
+    ck_assert_msg(strstr(seen.messages, "quantize: skipped: ") != NULL, "%s", seen.messages);
+    ck_assert_msg(strstr(seen.messages, "quantize: ranges by 32 images") != NULL, "%s",
+                  seen.messages);
     tear_down();
 }
 END_TEST
@@ -122,10 +139,43 @@ START_TEST(what_rounding_costs_is_learned_back) {
 }
 END_TEST
 
+static double share_of_largest(const weld_model_file *f) {
+    double most = 0;
+    for (size_t i = 0; i < f->step_rows; i++) {
+        most = fmax(most, fabs((double)f->steps[WELD_STEP_COLUMNS * i + 1] - 1));
+    }
+    return most;
+}
+
+/* Steps of two bits that are learned, beside those that follow from weights and ranges. */
+START_TEST(steps_are_learned) {
+    set_up_trained();
+    run_options o = with("found", "quantize.weights=2");
+    o.set[1] = "train.epochs=8";
+    o.set[2] = "quantize.activations=3";
+    o.set[3] = "optimizer.lr=0.01";
+    run_well(o);
+    o.out = "learned";
+    o.set[4] = "quantize.learn_steps=true";
+    run_well(o);
+    const double found = train_loss_of("found"), learned = train_loss_of("learned");
+    ck_assert_msg(learned < found, "%g where steps are found, learned %g", found, learned);
+    weld_model_file f = open_checkpoint("learned", "last.h5");
+    const double moved = share_of_largest(&f);
+    ck_assert_msg(moved > 0.01 && moved < 1, "steps moved by %g", moved);
+    weld_model_file_free(&f);
+    tear_down();
+}
+END_TEST
+
 /* --- The same bits --- */
 
 static void assert_same_codes(const char *a, const char *b) {
     weld_model_file x = open_checkpoint(a, "last.h5"), y = open_checkpoint(b, "last.h5");
+    ck_assert_uint_eq(x.step_rows, y.step_rows);
+    if (x.step_rows) {
+        ck_assert_mem_eq(x.steps, y.steps, WELD_STEP_COLUMNS * x.step_rows * sizeof *x.steps);
+    }
     ck_assert_uint_eq(x.code_rows, y.code_rows);
     ck_assert_mem_eq(x.codes, y.codes, 2 * x.code_rows * sizeof *x.codes);
     weld_model_file_free(&x);
@@ -149,6 +199,73 @@ START_TEST(a_resumed_run_ends_as_one_that_never_stopped) {
         assert_same_run("whole", out);
         assert_same_codes("whole", out);
     }
+    tear_down();
+}
+END_TEST
+
+START_TEST(learned_steps_are_resumed_to_the_bit) {
+    set_up_trained();
+    run_options o = with("whole", "quantize.learn_steps=true");
+    o.set[1] = "quantize.start=0.4";
+    run_well(o);
+    for (int64_t stop = 1; stop <= 9; stop += 4) {
+        char out[16];
+        snprintf(out, sizeof out, "cut%d", (int)stop);
+        o.out = out;
+        o.stop_at = stop;
+        run_well(o);
+        o.stop_at = 0;
+        o.resume = true;
+        o.threads = 3;
+        run_well(o);
+        assert_same_run("whole", out);
+        assert_same_codes("whole", out);
+        o.resume = false;
+    }
+    tear_down();
+}
+END_TEST
+
+START_TEST(learned_steps_are_the_same_on_all_ranks) {
+    set_up_trained();
+    run_options o = with("one", "train.batch_size=3");
+    o.set[1] = "train.accumulate=4";
+    o.set[2] = "quantize.learn_steps=true";
+    run_well(o);
+    o.out = "three";
+    o.stop_at = 2;
+    run_over(3, o);
+    o.stop_at = 0;
+    o.resume = true;
+    run_over(2, o);
+    assert_same_run("one", "three");
+    assert_same_codes("one", "three");
+    tear_down();
+}
+END_TEST
+
+/* The checkpoint says what it learns from. */
+START_TEST(a_run_is_resumed_without_the_file_that_it_began_with) {
+    set_up_trained();
+    run_well(with("whole", NULL));
+    run_options o = with("cut", NULL);
+    o.stop_at = 3;
+    run_well(o);
+    o.stop_at = 0;
+    o.resume = true;
+    o.init = NULL;
+    run_well(o);
+    assert_same_run("whole", "cut");
+    o = with("moved", NULL);
+    o.stop_at = 3;
+    run_well(o);
+    ck_assert_int_eq(rename(in_base("first"), in_base("elsewhere")), 0);
+    o.stop_at = 0;
+    o.resume = true;
+    o.init = NULL;
+    refuse(o, "say where it is now with --set loss.distillation.teacher=FILE");
+    o.init = "elsewhere/best.h5";
+    run_well(o);
     tear_down();
 }
 END_TEST
@@ -220,6 +337,9 @@ START_TEST(what_does_not_go_with_it_is_refused_by_name) {
         refuse(with("refused", cases[i].set), cases[i].words);
     }
     refuse((run_options){.out = "refused", .set = {"quantize.weights=8"}}, "give its checkpoint");
+    run_options fine = with("refused", "quantize.weights=8");
+    fine.set[1] = "quantize.learn_steps=true";
+    refuse(fine, "quantize.learn_steps: is for fewer than 8 bits");
     tear_down();
 }
 END_TEST
@@ -245,7 +365,34 @@ START_TEST(codes_of_another_network_are_refused) {
 }
 END_TEST
 
-RUN_SUITE("train/quantization", a_run_leaves_an_ordinary_checkpoint_and_its_codes, statistics_stay,
-          what_rounding_costs_is_learned_back, a_resumed_run_ends_as_one_that_never_stopped,
-          threads_change_no_bit, ranks_change_no_bit, rounding_waits_for_its_start,
-          what_does_not_go_with_it_is_refused_by_name, codes_of_another_network_are_refused)
+START_TEST(steps_of_another_network_are_refused) {
+    set_up_trained();
+    char path[512];
+    run_options o = with("run", "quantize.learn_steps=true");
+    o.stop_at = 3;
+    run_well(o);
+    snprintf(path, sizeof path, "%s/run/last.h5", base);
+    weld_model_file file = open_checkpoint("run", "last.h5");
+    ck_assert_uint_gt(file.step_rows, 10);
+    file.step_rows--;
+    ck_assert_msg(!weld_model_file_write(path, &file, &err), "%s", err.message);
+    o.stop_at = 0;
+    o.resume = true;
+    refuse(o, "no steps of this network");
+    file.steps[0] = NAN;
+    ck_assert_msg(!weld_model_file_write(path, &file, &err), "%s", err.message);
+    weld_model_file_free(&file);
+    refuse(o, "quantize/steps: are no steps and their moments");
+    tear_down();
+}
+END_TEST
+
+RUN_SUITE("train/quantization", a_run_leaves_an_ordinary_checkpoint_and_its_codes,
+          images_that_are_damaged_are_named_and_replaced, statistics_stay,
+          what_rounding_costs_is_learned_back, steps_are_learned,
+          learned_steps_are_resumed_to_the_bit, learned_steps_are_the_same_on_all_ranks,
+          a_resumed_run_ends_as_one_that_never_stopped,
+          a_run_is_resumed_without_the_file_that_it_began_with, threads_change_no_bit,
+          ranks_change_no_bit, rounding_waits_for_its_start,
+          what_does_not_go_with_it_is_refused_by_name, codes_of_another_network_are_refused,
+          steps_of_another_network_are_refused)

@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "infer/quantizer.h"
+#include "passes/reparameterize.h"
 
 /* Why those that the file has are not taken; NULL: they may be. */
 static const char *misfit(const weld_quantizer *q) {
@@ -11,6 +12,8 @@ static const char *misfit(const weld_quantizer *q) {
     return !weld_fake_bits_are_sound(weights, activations) ? "are of no bits"
            : weld_fake_table_is_empty(f->codes, f->code_rows)
                ? "are of a run that had not begun to round yet"
+           : weld_has_norms(q->merged->graph)
+               ? "are of batch norms that were floats, which are codes here"
            : !activations && weights == 8 ? "are of weights of 8 bits alone, as all have here"
                                           : NULL;
 }

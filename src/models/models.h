@@ -66,6 +66,9 @@ typedef struct weld_model_family {
     /* Append the network to g, outputs included. Errors stay in the graph. */
     void (*build)(weld_graph *g, const weld_model_config *config, weld_build_mode mode,
                   weld_value *images);
+    /* Add to a graph for evaluation, or to what was made of one with the same outputs, those that a
+     * graph for training has for the loss. The function NULL: both have the same. */
+    weld_status (*loss_outputs)(weld_graph *g, weld_error *err);
     int (*stage_count)(const weld_model_config *config);
     /* How much work it is to build: blocks, of some tensors each. */
     int64_t (*block_count)(const weld_model_config *config);

@@ -109,6 +109,7 @@ void weld_yolo11_detect(const weld_layers *net, const weld_yolo11_scale *s,
 bool weld_yolo11_check_images(const weld_layers *net, const weld_value *images);
 
 extern const weld_output_form weld_yolo11_outputs[];
+weld_status weld_yolo11_loss_outputs(weld_graph *g, weld_error *err);
 
 /* Images as they are, 0 to 1, on a letterbox. */
 weld_preprocessing weld_yolo11_usual(const weld_model_config *config, const weld_naming *naming);
@@ -140,11 +141,11 @@ extern const weld_constant_tensor weld_yolo11_constants[];
  * the members' names. */
 #define WELD_YOLO11_FAMILY(type)                                                                   \
     .task = "detection", .usual_classes = WELD_YOLO11_USUAL_CLASSES,                               \
-    .outputs = weld_yolo11_outputs, .values_size = sizeof(type), .keys = keys,                     \
-    .key_count = sizeof keys / sizeof *keys, .namings = weld_yolo11_namings, .naming_count = 1,    \
-    .keep_classes = keep_classes, .size_step = WELD_YOLO11_SIZE_STEP,                              \
-    .constants = weld_yolo11_constants, .check = check, .build = build,                            \
-    .stage_count = stage_count, .block_count = block_count, .place = place,                        \
+    .outputs = weld_yolo11_outputs, .loss_outputs = weld_yolo11_loss_outputs,                      \
+    .values_size = sizeof(type), .keys = keys, .key_count = sizeof keys / sizeof *keys,            \
+    .namings = weld_yolo11_namings, .naming_count = 1, .keep_classes = keep_classes,               \
+    .size_step = WELD_YOLO11_SIZE_STEP, .constants = weld_yolo11_constants, .check = check,        \
+    .build = build, .stage_count = stage_count, .block_count = block_count, .place = place,        \
     .tensor_name = weld_yolo11_tensor_name, .recognize = recognize, .usual = weld_yolo11_usual
 /* Of the neck, the head and YOLO11's own backbone, for weld_layers. */
 #define WELD_YOLO11_BATCH_NORM .bn_eps = 1e-3, .bn_momentum = 0.03

@@ -202,6 +202,33 @@ static bool are_scores(const weld_model_config *config, int64_t batch, int64_t h
 const weld_output_form weld_yolo11_outputs[] = {
     {"boxes", are_boxes}, {"scores", are_scores}, {NULL, NULL}};
 
+/* What a node of that kind makes v; NULL: another does. */
+static const weld_node *maker(const weld_value *v, const weld_op *op) {
+    return v && v->producer && v->producer->op == op ? v->producer : NULL;
+}
+
+weld_status weld_yolo11_loss_outputs(weld_graph *g, weld_error *err) {
+    const weld_node *scores = maker(weld_graph_output(g, "scores"), &weld_op_activation);
+    const weld_node *boxes = maker(weld_graph_output(g, "boxes"), &weld_op_concat);
+    weld_value *distances[LEVELS];
+    bool found = scores && boxes && boxes->input_count == LEVELS;
+    for (int i = 0; i < LEVELS && found; i++) {
+        const weld_node *decode = maker(boxes->inputs[i], &weld_op_box_decode);
+        found = decode != NULL;
+        if (found) {
+            const weld_shape s = decode->inputs[0]->shape;
+            distances[i] = weld_reshape(g, decode->inputs[0],
+                                        WELD_SHAPE(s.dim[0], s.dim[1] * s.dim[2], s.dim[3]));
+        }
+    }
+    if (!found) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT, "the graph is of no detector for evaluation");
+    }
+    weld_output(g, "distances", weld_concat(g, distances, LEVELS, 1));
+    weld_output(g, "classes", scores->inputs[0]);
+    return weld_graph_status(g, err);
+}
+
 weld_preprocessing weld_yolo11_usual(const weld_model_config *config, const weld_naming *naming) {
     (void)config;
     (void)naming;

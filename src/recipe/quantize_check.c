@@ -1,6 +1,7 @@
 /* What a recipe may not say beside `quantize`; see recipe_check.h. */
 #include "recipe/recipe_check.h"
 #include "base/error.h"
+#include "models/models.h"
 #include "tasks/task.h"
 
 #define KEY(member) WELD_RECIPE_PLACE(member)
@@ -35,8 +36,8 @@ static weld_status check_values(const weld_recipe *r, const weld_recipe_origins 
 weld_status weld_recipe_check_quantize(const weld_recipe *r, const weld_recipe_origins *o,
                                        weld_error *err) {
     const misfit misfits[] = {
-        {!weld_task_of(&r->model)->can_be_taught, KEY(quantize.weights),
-         "is for networks that classify: set it to null"},
+        {!weld_task_of(&r->model)->can_be_taught && !weld_family_of(&r->model)->loss_outputs,
+         KEY(quantize.weights), "is for networks that classify or detect: set it to null"},
         {r->train.precision != WELD_PRECISION_FP32, KEY(train.precision),
          "quantize needs fp32: what is rounded to codes is not to be rounded before"},
         {r->train.ema_decay > 0, KEY(train.ema_decay),

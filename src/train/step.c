@@ -24,6 +24,17 @@ static const char *gradient_name(const weld_graph *g, size_t i, char name[GRADIE
 
 /* --- The graph --- */
 
+/* What a graph for training has beside those of one for evaluation. */
+static weld_status add_loss_outputs(const weld_model_config *config, weld_graph *g,
+                                    weld_error *err) {
+    const weld_model_family *family = weld_family_of(config);
+    const weld_status status = family->loss_outputs ? family->loss_outputs(g, err) : WELD_OK;
+    if (status) {
+        weld_graph_free(g);
+    }
+    return status;
+}
+
 static weld_status build_forward(const weld_model_config *config, const weld_train_step_options *o,
                                  weld_graph **out, weld_error *err) {
     weld_build_mode mode = {.training = true,
@@ -40,7 +51,7 @@ static weld_status build_forward(const weld_model_config *config, const weld_tra
     if (!status && o->quantize.weights) {
         status = weld_fake_quantized(built, o->quantize, out, NULL, err);
         weld_graph_free(built);
-        return status;
+        return status ? status : add_loss_outputs(config, *out, err);
     }
     if (status || o->precision == WELD_PRECISION_FP32) {
         *out = status ? NULL : built;

@@ -209,7 +209,7 @@ static size_t part_names(const cli_call *call, request *r) {
         cli_usage(call, "--float: too long");
     }
     strcpy(r->names, r->float_layers);
-    for (char *at = r->names; *at; count++) {
+    for (char *at = r->names; *at || !count; count++) {
         char *end = at + strcspn(at, ",");
         if (end == at || count == MOST_FLOAT) {
             cli_usage(call, "--float wants names of layers with commas between them, %d at most",

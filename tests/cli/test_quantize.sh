@@ -93,6 +93,7 @@ works "by the names that are printed" "$WELD" quantize merged.h5 --data photos/t
 prints "these are the same" "^2 of [0-9]+ parts are float: features.0, classifier$"
 refuses "a layer that there is not" "'feature': no layer or module of this name could stay float: there are stem, head, features.0, " \
     "$WELD" quantize merged.h5 --data photos/train --eval photos/val -o none.h5 --float feature
+misused "no name at all" "--float wants names of layers" "$WELD" quantize merged.h5 --data photos/train -o none.h5 --float ""
 misused "names without any" "--float wants names of layers" "$WELD" quantize merged.h5 --data photos/train -o none.h5 --float ,
 misused "a drop that is no number" "--max-drop wants points from 0 to 100, not 'much'" \
     "$WELD" quantize merged.h5 --data photos/train -o none.h5 --max-drop much

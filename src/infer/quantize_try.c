@@ -32,6 +32,11 @@ bool weld_node_cuts(const weld_node *node) {
            (node->op == &weld_op_activation && node->attributes.function == WELD_RELU);
 }
 
+/* Does it make a sum that its codes may cut off, so that what cuts it costs nothing? */
+static bool makes_sums(const weld_node *node) {
+    return node->op->macs || node->op == &weld_op_add;
+}
+
 /* Does the node only pass codes on? */
 static bool passes_on(const weld_node *node) {
     return node->op == &weld_op_reshape || node->op == &weld_op_slice ||
@@ -53,7 +58,7 @@ static void choose_codes(const weld_grounds *on, weld_quantize_method method, co
         if (!x || !coded[x->id] || !coded[y->id]) {
             continue;
         }
-        if (weld_node_cuts(node) && x->producer && x->producer->op->macs && x->reads == 1) {
+        if (weld_node_cuts(node) && x->producer && makes_sums(x->producer) && x->reads == 1) {
             codes[x->id] = codes[y->id];
         } else if (passes_on(node)) {
             codes[y->id] = codes[x->id];

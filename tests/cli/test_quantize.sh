@@ -145,6 +145,15 @@ works "a detector's boxes" "$MAKE_NETWORK" yolo11n detector.h5 64
 works "are quantised by images without any" "$WELD" quantize detector.h5 --data flat -o detector8.h5 --images 10
 prints "and its noise told" "^noise -?[0-9.]+ dB below the "
 
+# --- ReLUs of sums
+
+works "a network with some" "$MAKE_NETWORK" regnety_002 relus.h5 64
+works "is quantised" "$WELD" quantize relus.h5 --data flat -o relus8.h5 --images 4
+works "its graph" "$WELD" inspect relus8.h5 --graph
+prints "has sums" " = conv2d_codes\("
+cp stdout relus.txt
+holds "none is a table" sh -c "! grep -qE ' = (lookup|activation)\(' relus.txt"
+
 # --- Batch norms that cannot be merged
 
 works "a network with some" "$MAKE_NETWORK" cmt cmt.h5 32 stem_channels=8 head_channels=32 channels=16,32,64,128 depths=1,1,1,1 \

@@ -331,6 +331,28 @@ START_TEST(codes_that_were_never_found_are_not_taken) {
 }
 END_TEST
 
+START_TEST(failing_allocations_are_errors_and_nothing_more) {
+    weld_status status = WELD_ERROR_MEMORY;
+    weld_model *m;
+    train_for("short", "quantize.weights=3", "quantize.learn_steps=true");
+    ck_assert_msg(!weld_model_open(in_base("short/last.h5"), &m, &err), "%s", err.message);
+    weld_quantize_options o = weld_quantize_defaults();
+    o.images = 16;
+    o.threads = 1;
+    o.evaluate = in_base("val.h5");
+    for (long n = 1; status != WELD_OK; n += 1 + n / 6) {
+        weld_quantize_report r = {.json = NULL};
+        weld_memory_fail_after(n);
+        status = weld_model_quantize(m, in_base("train.h5"), &o, in_base("int8.h5"), &r, &err);
+        weld_memory_fail_after(-1);
+        ck_assert_msg(status == WELD_OK || status == WELD_ERROR_MEMORY, "%s", err.message);
+        ck_assert(status != WELD_OK || r.method == WELD_QUANTIZE_TRAINED);
+        weld_quantize_report_free(&r);
+    }
+    weld_model_free(m);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("infer/quantize_trained");
     TCase *tcase = tcase_create("infer/quantize_trained");
@@ -341,7 +363,8 @@ int main(void) {
                             activations_of_fewer_bits_keep_their_ranges,
                             weights_that_alone_were_trained_keep_their_grid,
                             ranges_that_are_clearly_worse_are_not_taken,
-                            codes_that_were_never_found_are_not_taken};
+                            codes_that_were_never_found_are_not_taken,
+                            failing_allocations_are_errors_and_nothing_more};
     tcase_set_timeout(tcase, 240);
     tcase_add_unchecked_fixture(tcase, train_once, tear_down);
     for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) {

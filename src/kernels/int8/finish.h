@@ -138,7 +138,9 @@ C_INLINE void finish_some(bool table, bool residual, int vectors, bool whole, co
     c += row * ldc + p->column;
     for (int64_t i = 0; i < rows; i++, sums += 4, c += ldc) {
         finish_row(table, residual, vectors, whole, &k, sums, a, c);
-        a += residual ? a_ld : 0;
+        if (residual) {
+            a += a_ld;
+        }
     }
 }
 
@@ -152,7 +154,9 @@ C_INLINE void finish_pairs(bool table, bool residual, bool whole, const finisher
     c += row * ldc + p->column;
     for (int64_t i = 0; i < pairs; i++, sums += 8, c += 2 * ldc) {
         finish_pair(table, residual, whole, &k, sums, sums + 4, a, a_ld, c, ldc);
-        a += residual ? 2 * a_ld : 0;
+        if (residual) {
+            a += 2 * a_ld;
+        }
     }
 }
 

@@ -128,6 +128,7 @@ struct weld_node {
 /* Everything an operator's `run` may see. Absent inputs have data NULL. */
 typedef struct weld_run {
     const weld_node *node;
+    const weld_node *finish; /* what becomes of output 0 (see `finishes`); NULL: nothing */
     const weld_tensor *in, *out;
     void *workspace;      /* WELD_ALIGNMENT-aligned, of the size that `workspace` asked for */
     const void *prepared; /* likewise, as `prepare` filled it */
@@ -221,6 +222,14 @@ typedef struct weld_op_cpu {
 
     /* `run` writes to its outputs alone; what every run of a node moves beside are these. */
     weld_running running;
+
+    /* It is weld_kernels.unary, of the function among its attributes, and nothing else: what makes
+     * its input may do that in passing. */
+    bool is_finish;
+    /* Does that gain where the node makes it with these kernels? Its run then hands all that it
+     * makes to weld_finish (ops/ops.h), part by part, each while it is in the cache. NULL: never.
+     */
+    bool (*finishes)(const weld_node *node, const weld_kernels *kernels);
 } weld_op_cpu;
 
 /* The gradient of a node, to be built in the graph g: dx[i] for each i where wanted[i], from dy[j],

@@ -86,13 +86,13 @@ static size_t step_of(const weld_plan *plan, size_t at) {
     return plan->node_steps[plan->order[at]->id];
 }
 
-/* Views are not run; what computes again is put in between later. */
-static void choose_order(weld_plan *plan, bool *needed) {
+/* Views are not run, nor what is done in passing; what computes again is put in between later. */
+static void choose_order(weld_plan *plan, const bool *needed) {
     const weld_graph *g = plan->graph;
-    weld_graph_find_needed(g, g->outputs, g->output_count, needed);
     for (size_t i = 0; i < g->node_count; i++) {
         const weld_node *node = g->nodes[i];
-        if (!node->op->view && !node->again && weld_node_is_needed(node, needed)) {
+        if (!node->op->view && !node->again && weld_node_is_needed(node, needed) &&
+            !weld_plan_is_finish(plan, node)) {
             plan->order[plan->order_count++] = node;
         }
     }
@@ -114,14 +114,14 @@ static void find_uses(planner *p) {
         }
         for (int j = 0; j < node->input_count; j++) {
             if (node->inputs[j]) {
-                const int id = weld_viewed(node->inputs[j])->id;
+                const int id = weld_plan_home(plan, node->inputs[j])->id;
                 p->last_use[id] = at;
                 p->read_apart[id] = p->read_apart[id] || is_apart;
             }
         }
     }
     for (size_t i = 0; i < plan->graph->output_count; i++) {
-        p->last_use[weld_viewed(plan->graph->outputs[i].value)->id] = FOREVER;
+        p->last_use[weld_plan_home(plan, plan->graph->outputs[i].value)->id] = FOREVER;
     }
 }
 
@@ -147,10 +147,10 @@ static void join_storage(planner *p, const weld_value *v, size_t s, size_t last)
 
 /* An input that may not be overwritten lives in the same memory as input i. */
 static bool is_shared(const planner *p, const weld_node *node, int i) {
-    const weld_value *in = weld_viewed(node->inputs[i]);
+    const weld_value *in = weld_plan_home(p->plan, node->inputs[i]);
     for (int j = 0; j < node->input_count; j++) {
         bool may = j < 32 && (node->op->cpu.inplace >> j & 1u);
-        const weld_value *other = may ? NULL : weld_viewed(node->inputs[j]);
+        const weld_value *other = may ? NULL : weld_plan_home(p->plan, node->inputs[j]);
         if (other && p->storage_of[other->id] == p->storage_of[in->id] &&
             p->plan->in_scratch[other->id] == p->plan->in_scratch[in->id]) {
             return true;
@@ -164,7 +164,7 @@ static bool is_shared(const planner *p, const weld_node *node, int i) {
 static size_t inplace_storage(const planner *p, const weld_node *node, size_t at, bool scratch) {
     size_t bytes = value_bytes(p->plan, node->outputs[0]);
     for (int i = 0; i < node->input_count && i < 32; i++) {
-        const weld_value *in = weld_viewed(node->inputs[i]);
+        const weld_value *in = weld_plan_home(p->plan, node->inputs[i]);
         if (!in || !(node->op->cpu.inplace >> i & 1u) || in->dtype != node->outputs[0]->dtype ||
             p->storage_of[in->id] == NO_STORAGE || p->plan->in_scratch[in->id] != scratch ||
             value_bytes(p->plan, in) != bytes) {
@@ -371,7 +371,7 @@ static void plan_scratch(planner *p) {
 /* Views lie where that lies which they are of. Of a parameter: the session knows where. */
 static void place_views(weld_plan *plan) {
     for (size_t i = 0; i < plan->graph->value_count; i++) {
-        const weld_value *v = plan->graph->values[i], *of = weld_viewed(v);
+        const weld_value *v = plan->graph->values[i], *of = weld_plan_home(plan, v);
         plan->offsets[v->id] = plan->offsets[of->id];
         plan->in_scratch[v->id] = plan->in_scratch[of->id];
     }
@@ -385,6 +385,7 @@ static bool allocate(planner *p, const weld_graph *g) {
     const size_t storages = values + 2 * nodes + 1;
     plan->specs = weld_alloc(values, sizeof *plan->specs);
     plan->order = weld_alloc(nodes, sizeof *plan->order);
+    plan->finishes = weld_alloc(nodes, sizeof *plan->finishes);
     plan->large_sums = weld_alloc(nodes, sizeof *plan->large_sums);
     plan->node_steps = weld_alloc(nodes, sizeof *plan->node_steps);
     plan->offsets = weld_alloc(values, sizeof *plan->offsets);
@@ -400,10 +401,10 @@ static bool allocate(planner *p, const weld_graph *g) {
     p->by_size = weld_alloc(storages, sizeof(weld_storage *));
     p->placed = weld_alloc(storages, sizeof(weld_storage *));
     p->in = weld_alloc(weld_graph_most_inputs(g), sizeof *p->in);
-    return plan->specs && plan->order && plan->large_sums && plan->node_steps && plan->offsets &&
-           plan->in_scratch && plan->workspaces && plan->prepared && p->last_use && p->read_apart &&
-           p->storage_of && p->workspace_storage && p->prepared_storage && p->storages &&
-           p->by_size && p->placed && p->in;
+    return plan->specs && plan->order && plan->finishes && plan->large_sums && plan->node_steps &&
+           plan->offsets && plan->in_scratch && plan->workspaces && plan->prepared && p->last_use &&
+           p->read_apart && p->storage_of && p->workspace_storage && p->prepared_storage &&
+           p->storages && p->by_size && p->placed && p->in;
 }
 
 static void free_planner(planner *p) {
@@ -424,6 +425,10 @@ static weld_status make_plan(planner *p, const weld_session_options *options, we
     bool *needed = weld_alloc(g->value_count, sizeof *needed);
     if (!status && !needed) {
         status = weld_fail_memory(err, "plan");
+    }
+    if (!status) {
+        weld_graph_find_needed(g, g->outputs, g->output_count, needed);
+        status = options->node_by_node ? WELD_OK : weld_plan_find_finishes(p->plan, needed, err);
     }
     if (!status) {
         choose_order(p->plan, needed);
@@ -473,6 +478,7 @@ void weld_plan_free(weld_plan *plan) {
     if (plan) {
         weld_free(plan->specs);
         weld_free(plan->order);
+        weld_free(plan->finishes);
         weld_free(plan->steps);
         weld_free(plan->large_sums);
         weld_free(plan->node_steps);

@@ -13,9 +13,12 @@
  * of is written to the arena; then they are taken, group by group and by blocks of their rows. Each
  * element is added up in the same order either way.
  *
- * plan.c makes plans, plan_kernels.c chooses their kernels, stream.c finds the steps (with an
- * example), slices.c sizes them, again.c adds those that compute again what was not kept, place.c
- * packs memory, session_run.c runs a plan, stream_run.c a stream.
+ * In graphs for inference a function of each element (an activation) is no node of its own where
+ * nothing else reads what it is of: the node that makes that gives it the function in passing.
+ *
+ * plan.c makes plans, finish.c finds such functions, plan_kernels.c chooses their kernels, stream.c
+ * finds the steps (with an example), slices.c sizes them, again.c adds those that compute again
+ * what was not kept, place.c packs memory, session_run.c runs a plan, stream_run.c a stream.
  */
 #ifndef WELD_GRAPH_PLAN_H
 #define WELD_GRAPH_PLAN_H
@@ -47,6 +50,8 @@ typedef struct weld_plan {
     weld_tensor *specs;      /* by value id: dtype and shape for this batch */
     const weld_node **order; /* the nodes that run, in this order: what is needed, but no views */
     size_t order_count;
+    const weld_node **finishes; /* by node id: what is done in passing (weld_run.finish), and is not
+                                 * in `order`; or NULL */
     weld_step *steps;
     size_t step_count;
     bool *large_sums;   /* by node id: its one output is a large sum of a stream */
@@ -80,6 +85,21 @@ static inline void weld_plan_inputs(const weld_plan *plan, const weld_node *node
     for (int i = 0; i < node->input_count; i++) {
         in[i] = node->inputs[i] ? plan->specs[node->inputs[i]->id] : (weld_tensor){0};
     }
+}
+
+/* Find what nodes do in passing, among those needed, by value id. */
+weld_status weld_plan_find_finishes(weld_plan *plan, const bool *needed, weld_error *err);
+/* Is the node done in passing by another? */
+bool weld_plan_is_finish(const weld_plan *plan, const weld_node *node);
+/* The value in whose place v comes to be: as weld_viewed, and what is done in passing is in the
+ * place of what it is of. */
+const weld_value *weld_plan_home(const weld_plan *plan, const weld_value *v);
+/* What is in memory after a run of the node as output i: for what it is done with in passing, the
+ * result of that. */
+static inline const weld_value *weld_plan_output(const weld_plan *plan, const weld_node *node,
+                                                 int i) {
+    const weld_node *finish = plan->finishes[node->id];
+    return finish ? finish->outputs[0] : node->outputs[i];
 }
 
 /* Cut the plan's order (which it sorts anew) into steps. Needs specs. */

@@ -31,8 +31,11 @@ static weld_status bind_memory(weld_session *s, const weld_weights *w, weld_erro
     weld_status status = WELD_OK;
     for (size_t i = 0; i < g->value_count && !status; i++) {
         const weld_value *v = g->values[i];
+        const bool overwritten = v->producer && s->plan->finishes[v->producer->id];
         if (v->kind == WELD_VALUE_PARAMETER || v->kind == WELD_VALUE_BUFFER) {
             status = bind_leaf(s, v, w, err);
+        } else if (overwritten) {
+            s->memory[i] = NULL;
         } else if (s->plan->offsets[i] != SIZE_MAX && !s->plan->in_scratch[i]) {
             s->memory[i] = s->arena + s->plan->offsets[i];
         } else {
@@ -58,10 +61,11 @@ static void bind_runs(weld_session *s, uint64_t seed) {
             in[i] = node->inputs[i] ? weld_session_tensor(s, node->inputs[i]) : (weld_tensor){0};
         }
         for (int i = 0; i < node->output_count; i++) {
-            out[i] = weld_session_tensor(s, node->outputs[i]);
+            out[i] = weld_session_tensor(s, weld_plan_output(s->plan, node, i));
         }
         next = out + node->output_count;
         s->runs[at] = (weld_run){.node = node,
+                                 .finish = s->plan->finishes[node->id],
                                  .in = in,
                                  .out = out,
                                  .workspace = workspace == SIZE_MAX ? NULL : s->arena + workspace,
@@ -262,7 +266,7 @@ void weld_session_after_step(weld_session *s, weld_session_step_function functio
 }
 
 size_t weld_session_step_of(const weld_session *s, const weld_value *v) {
-    const weld_node *producer = weld_viewed(v)->producer;
+    const weld_node *producer = weld_plan_home(s->plan, v)->producer;
     return producer ? s->plan->node_steps[producer->id] : 0;
 }
 

@@ -9,10 +9,10 @@ struct weld_session {
     unsigned char *arena;
     unsigned char *own_arena; /* the same, where it is freed with the session; else NULL */
     size_t scratch;           /* offset of the first thread's scratch in the arena */
-    void **memory;         /* by value id; NULL for values that no live node touches, and those of
-                              streams, which are never whole */
-    weld_run *runs;        /* by position in the plan's order, on whole tensors */
-    weld_tensor *operands; /* what the runs' in and out point into */
+    void **memory;            /* by value id; NULL for values that no live node touches, those of
+                                 streams, which are never whole, and what is overwritten in passing */
+    weld_run *runs;           /* by position in the plan's order, on whole tensors */
+    weld_tensor *operands;    /* what the runs' in and out point into */
     /* For streams: [threads][most nodes of one], [threads][most operands]. */
     weld_run *thread_runs;
     weld_tensor *thread_operands;

@@ -67,10 +67,11 @@ static const weld_tensor *spec(const grouping *g, const weld_value *v) {
     return &g->plan->specs[v->id];
 }
 
-/* Of a view: what makes the value that it is of. Of what is computed again: what has computed it
- * first, so that steps are as they are where all is kept, and their sums the same to the bit. */
+/* Of a view: what makes the value that it is of; of what is done in passing: what does it. Of what
+ * is computed again: what has computed it first, so that steps are as they are where all is kept,
+ * and their sums the same to the bit. */
 static facts *producer(const grouping *g, const weld_value *v) {
-    v = weld_viewed(v);
+    v = weld_plan_home(g->plan, v);
     const weld_node *node = v ? v->producer : NULL;
     return node ? &g->facts[node->again ? node->again->id : node->id] : NULL;
 }
@@ -161,7 +162,7 @@ static bool flows(const grouping *g, const facts *to, int i) {
     const weld_value *v = to->node->inputs[i];
     const facts *from = producer(g, v);
     if (!from || !to->slicing || !from->slicing || !weld_node_takes_slices(to->node, i) ||
-        weld_node_sums(from->node, weld_viewed(v)->output_index)) {
+        weld_node_sums(from->node, weld_plan_home(g->plan, v)->output_index)) {
         return false;
     }
     const int64_t rows = weld_slice_units(WELD_SLICE_ROWS, spec(g, v));

@@ -175,6 +175,8 @@ typedef struct weld_kernels {
      * 2^-8 of itself) + 2^-36, and its derivative by 2^-15; SiLU by 2^-13 of itself, and its
      * derivative by 2^-13. */
     void (*unary)(weld_unary f, int64_t n, const void *x, void *y);
+    /* The same bits in place: y[rows, n], rows ld elements apart, a part of a larger result. */
+    void (*unary_rows)(weld_unary f, int64_t rows, int64_t n, int64_t ld, void *y);
     void (*unary_grad)(weld_unary f, int64_t n, const void *x, const void *dy, void *dx);
     void (*add)(int64_t n, const void *a, const void *b, void *y);
     void (*mul)(int64_t n, const void *a, const void *b, void *y);
@@ -281,7 +283,8 @@ typedef struct weld_kernels {
     void (*winograd_input)(const weld_window *g, const void *x, int64_t begin, int64_t end,
                            int64_t plane, void *v);
     /* y[oh, ow, n] = f(A m A^T + bias[n]) (P, may be NULL), of m[4 p + q][end - begin, n];
-     * A = [1 1 1 0; 0 1 -1 -1]; f may be WELD_IDENTITY. */
+     * A = [1 1 1 0; 0 1 -1 -1]; f, which may be WELD_IDENTITY, is taken of what is rounded, as
+     * `unary` does. */
     void (*winograd_output)(weld_unary f, const weld_window *g, int64_t n, const void *m,
                             int64_t plane, const void *bias, int64_t begin, int64_t end, void *y);
 

@@ -135,7 +135,9 @@ static double larger(double a, double b) {
 
 static void describe_node(const weld_plan *plan, const weld_node *node, weld_profile_row *row) {
     char text[96], shape[64];
-    snprintf(row->name, sizeof row->name, "%s %s", weld_node_text(node, text, sizeof text),
+    const weld_node *finish = plan->finishes[node->id];
+    snprintf(row->name, sizeof row->name, "%s%s%s %s", weld_node_text(node, text, sizeof text),
+             finish ? " + " : "", finish ? finish->op->name : "",
              weld_shape_text(&plan->specs[node->outputs[0]->id].shape, shape, sizeof shape));
 }
 

@@ -36,7 +36,11 @@ const weld_op weld_op_activation = {
     .traits = WELD_OP_CHEAP | WELD_OP_BY_ROW,
     .infer = infer,
     .grad = grad,
-    .cpu = {.inplace = 1 << 0, .run = run, .slicing = weld_slice_rows, .sliced = 1 << 0},
+    .cpu = {.inplace = 1 << 0,
+            .run = run,
+            .slicing = weld_slice_rows,
+            .sliced = 1 << 0,
+            .is_finish = true},
 };
 
 static weld_status grad_infer(const weld_node *node, const weld_tensor *in, weld_tensor *out,

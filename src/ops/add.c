@@ -17,6 +17,7 @@ static void grad(const weld_gradient *of) {
 static void piece(const weld_run *run, int64_t begin, int64_t end) {
     run->kernels->add(end - begin, weld_at(&run->in[0], begin), weld_at(&run->in[1], begin),
                       weld_at(&run->out[0], begin));
+    weld_finish(run, 1, end - begin, end - begin, weld_at(&run->out[0], begin));
 }
 
 static void run(const weld_run *run) {
@@ -39,7 +40,8 @@ const weld_op weld_op_add = {
     .cpu = {.inplace = 1 << 0 | 1 << 1,
             .run = run,
             .slicing = weld_slice_rows,
-            .sliced = 1 << 0 | 1 << 1},
+            .sliced = 1 << 0 | 1 << 1,
+            .finishes = weld_finishes_floats},
 };
 
 weld_value *weld_add(weld_graph *g, weld_value *a, weld_value *b) {

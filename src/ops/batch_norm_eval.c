@@ -35,6 +35,7 @@ static void affine_rows(const weld_run *run, int64_t begin, int64_t end) {
     const weld_tensor scale = {run->in[WEIGHT].dtype, WELD_SHAPE(2, c), run->workspace};
     run->kernels->affine(end - begin, c, weld_at(&run->in[X], begin * c), weld_at(&scale, 0),
                          weld_at(&scale, c), weld_at(&run->out[0], begin * c));
+    weld_finish(run, end - begin, c, c, weld_at(&run->out[0], begin * c));
 }
 
 static void run(const weld_run *run) {
@@ -79,7 +80,8 @@ const weld_op weld_op_batch_norm_eval = {
             .workspace = workspace,
             .run = run,
             .slicing = weld_slice_rows,
-            .sliced = 1 << X},
+            .sliced = 1 << X,
+            .finishes = weld_finishes_floats},
 };
 
 static weld_status grad_infer(const weld_node *node, const weld_tensor *in, weld_tensor *out,

@@ -76,6 +76,20 @@ void weld_run_items(const weld_run *run, int64_t count, weld_parallel_body body)
     weld_parallel(run->threads, count, body, (void *)run); /* which they read as const */
 }
 
+void weld_finish(const weld_run *run, int64_t rows, int64_t n, int64_t ld, void *y) {
+    const weld_unary function = run->finish ? (weld_unary)run->finish->attributes.function : 0;
+    if (run->finish && ld == n) {
+        run->kernels->unary(function, rows * n, y, y);
+    } else if (run->finish) {
+        run->kernels->unary_rows(function, rows, n, ld, y);
+    }
+}
+
+bool weld_finishes_floats(const weld_node *node, const weld_kernels *kernels) {
+    (void)node;
+    return kernels->dtype != WELD_BF16;
+}
+
 int64_t weld_channels(const weld_tensor *t) {
     return t->shape.rank > 0 ? t->shape.dim[t->shape.rank - 1] : 1;
 }

@@ -85,11 +85,13 @@ static void depthwise_band(void *arg, int64_t item, int thread) {
     const weld_conv2d_call *call = arg;
     const weld_run *run = call->run;
     const weld_window *w = &call->geometry.window;
-    int64_t image = item / call->blocks.count, band = item % call->blocks.count;
+    const int64_t image = item / call->blocks.count, band = item % call->blocks.count;
+    const int64_t begin = weld_split_begin(call->blocks, band);
+    const int64_t end = weld_split_begin(call->blocks, band + 1);
+    const int64_t row = w->ow * w->c, first = image * w->oh * row;
     run->kernels->depthwise(w, weld_at(&run->in[X], image * w->h * w->w * w->c), run->prepared,
-                            weld_optional(run, BIAS), weld_split_begin(call->blocks, band),
-                            weld_split_begin(call->blocks, band + 1),
-                            weld_at(&run->out[0], image * w->oh * w->ow * w->c));
+                            weld_optional(run, BIAS), begin, end, weld_at(&run->out[0], first));
+    weld_finish(run, end - begin, row, row, weld_at(&run->out[0], first + begin * row));
 }
 
 static void patches_block(void *arg, int64_t item, int thread) {
@@ -101,17 +103,18 @@ static void patches_block(void *arg, int64_t item, int thread) {
     int64_t begin = weld_split_begin(call->blocks, block);
     int64_t end = weld_split_begin(call->blocks, block + 1);
     const void *x = weld_at(&run->in[X], image * w->h * w->w * w->c);
+    const int64_t at = image * w->oh * w->ow + begin;
     char *patches = (char *)run->workspace + call->patch_bytes * (size_t)thread;
     const char *packed = (const char *)run->prepared + call->packed;
     for (int64_t i = 0; i < g->groups; i++) {
         int64_t channel = i * g->out_group;
         const void *bias = weld_optional(run, BIAS) ? weld_at(&run->in[BIAS], channel) : NULL;
         run->kernels->im2col(w, x, i * g->in_group, g->in_group, begin, end, patches);
-        weld_multiply_packed(
-            run, end - begin, g->out_group, g->patch, patches, g->patch,
-            packed + (size_t)i * call->packed_bytes, bias,
-            weld_at(&run->out[0], (image * w->oh * w->ow + begin) * g->out + channel), g->out);
+        weld_multiply_packed(run, end - begin, g->out_group, g->patch, patches, g->patch,
+                             packed + (size_t)i * call->packed_bytes, bias,
+                             weld_at(&run->out[0], at * g->out + channel), g->out);
     }
+    weld_finish(run, end - begin, g->out, g->out, weld_at(&run->out[0], at * g->out));
 }
 
 static void run(const weld_run *run) {
@@ -134,6 +137,14 @@ static weld_linear_form linear(const weld_node *node) {
 
 static weld_slicing slicing(const weld_node *node, const weld_tensor *in) {
     return geometry_of(node, in).slicing;
+}
+
+/* In bf16 products are as fast as the function that is taken of them, and gain nothing; single
+ * positions (squeeze-and-excitation) are spared a node. */
+static bool finishes(const weld_node *node, const weld_kernels *kernels) {
+    const int64_t *y = node->outputs[0]->shape.dim;
+    return weld_finishes_floats(node, kernels) || path_of(node) == WELD_CONV2D_DEPTHWISE ||
+           y[1] * y[2] == 1;
 }
 
 static void count_cost(const weld_run *run, weld_cost *cost) {
@@ -161,7 +172,8 @@ const weld_op weld_op_conv2d = {
             .prepare = prepare,
             .prepares = 1u << WEIGHT,
             .slicing = slicing,
-            .sliced = 1 << X},
+            .sliced = 1 << X,
+            .finishes = finishes},
 };
 
 weld_value *weld_conv2d(weld_graph *g, weld_value *x, weld_value *weight, weld_value *bias,

@@ -99,6 +99,7 @@ static void channel_wise_rows(const weld_run *run, int64_t begin, int64_t end) {
     int64_t c = weld_channels(&run->in[INPUT]);
     run->kernels->affine(end - begin, c, weld_at(&run->in[INPUT], begin * c), run->in[WEIGHT].data,
                          weld_optional(run, BIAS), weld_at(&run->out[0], begin * c));
+    weld_finish(run, end - begin, c, c, weld_at(&run->out[0], begin * c));
 }
 
 void weld_conv2d_run(weld_conv2d_call *call, weld_parallel_body band, weld_parallel_body patches,

@@ -114,6 +114,7 @@ static void sweep(void *arg, int64_t item, int thread) {
             (size_t)(first * s.x_row + group * g->in_group) * weld_activation_size(run->kernels),
         (const char *)run->prepared + call->packed + (size_t)group * call->packed_bytes,
         weld_optional(run, 2) ? weld_at(&run->in[2], channel) : NULL, weld_at(&run->out[0], at));
+    weld_finish(run, s.rows * w->ow, g->out_group, g->out, weld_at(&run->out[0], at));
 }
 
 void weld_conv2d_direct_run(const weld_conv2d_call *call) {

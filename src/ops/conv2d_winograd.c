@@ -197,11 +197,12 @@ static void transform_outputs(const block *b, int64_t begin, int64_t end) {
     const weld_conv2d_geometry *g = &b->call->geometry;
     const weld_window *w = &g->window;
     const size_t size = weld_activation_size(run->kernels);
+    const weld_unary function =
+        run->finish ? (weld_unary)run->finish->attributes.function : WELD_IDENTITY;
     while (begin < end) {
         const part p = part_at(b, begin, end);
-        run->kernels->winograd_output(WELD_IDENTITY, w, g->out,
-                                      b->m + (size_t)(p.at * g->out) * size, b->squares * g->out,
-                                      weld_optional(run, 2), p.begin, p.end,
+        run->kernels->winograd_output(function, w, g->out, b->m + (size_t)(p.at * g->out) * size,
+                                      b->squares * g->out, weld_optional(run, 2), p.begin, p.end,
                                       weld_at(&run->out[0], p.image * w->oh * w->ow * g->out));
         begin += p.end - p.begin;
     }

@@ -100,7 +100,8 @@ const weld_op weld_op_linear = {
             .prepare = prepare,
             .prepares = 1u << WEIGHT,
             .slicing = weld_slice_rows,
-            .sliced = 1 << X},
+            .sliced = 1 << X,
+            .finishes = weld_finishes_floats},
 };
 
 weld_value *weld_linear(weld_graph *g, weld_value *x, weld_value *weight, weld_value *bias) {

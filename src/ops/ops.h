@@ -33,6 +33,12 @@ void weld_run_elements(const weld_run *run, weld_piece piece);
 /* Call body(run, item, thread) for all items, in parallel. */
 void weld_run_items(const weld_run *run, int64_t count, weld_parallel_body body);
 
+/* What a run that `finishes` (graph/graph.h) calls with each part of output 0 that it has made:
+ * y[rows, n], rows ld elements apart. Where there is nothing to do nothing is done. */
+void weld_finish(const weld_run *run, int64_t rows, int64_t n, int64_t ld, void *y);
+/* For `finishes`: not in bf16, where it gains nothing. */
+bool weld_finishes_floats(const weld_node *node, const weld_kernels *kernels);
+
 /* Parts of [0, total), as even as they can be in units of `grain`. */
 typedef struct weld_split {
     int64_t total, grain, count; /* count: number of parts; 0 where total is 0 */

@@ -93,15 +93,17 @@ static void multiply_chunk(const row_product_call *call, int64_t chunk, int64_t 
                            int64_t end) {
     const weld_row_product *p = call->product;
     const weld_kernels *kernels = call->run->kernels;
-    int64_t column = chunk_begin(&call->chunks, chunk);
+    const int64_t column = chunk_begin(&call->chunks, chunk);
+    const int64_t columns = chunk_begin(&call->chunks, chunk + 1) - column;
     const char *bias = p->bias;
+    void *c =
+        (char *)p->c + (size_t)(begin * p->n + column) * weld_dtype_size(call->run->out[0].dtype);
     weld_multiply_packed(
-        call->run, end - begin, chunk_begin(&call->chunks, chunk + 1) - column, p->k,
+        call->run, end - begin, columns, p->k,
         (const char *)p->a + (size_t)(begin * p->k) * weld_activation_size(kernels), p->k,
         (const char *)call->run->prepared + (size_t)chunk * call->chunks.bytes,
-        bias ? bias + (size_t)column * weld_parameter_size(kernels) : NULL,
-        (char *)p->c + (size_t)(begin * p->n + column) * weld_dtype_size(call->run->out[0].dtype),
-        p->n);
+        bias ? bias + (size_t)column * weld_parameter_size(kernels) : NULL, c, p->n);
+    weld_finish(call->run, end - begin, columns, p->n, c);
 }
 
 static void row_product_item(void *arg, int64_t item, int thread) {

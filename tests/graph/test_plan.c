@@ -12,17 +12,23 @@ typedef struct life {
     size_t begin, end;
 } life;
 
+/* Is the node done by that which makes its input? */
+static bool in_passing(const weld_plan *plan, const weld_node *node) {
+    const weld_node *before = node->input_count ? node->inputs[0]->producer : NULL;
+    return before && plan->finishes[before->id] == node;
+}
+
 /* The value whose memory v is: views end in what they view. */
-static const weld_value *viewed(const weld_value *v) {
-    while (v->producer && v->producer->op->view) {
+static const weld_value *viewed(const weld_plan *plan, const weld_value *v) {
+    while (v->producer && (v->producer->op->view || in_passing(plan, v->producer))) {
         v = v->producer->inputs[0];
     }
     return v;
 }
 
-static bool reads(const weld_node *node, const weld_value *v) {
+static bool reads(const weld_plan *plan, const weld_node *node, const weld_value *v) {
     for (int i = 0; i < node->input_count; i++) {
-        if (node->inputs[i] && viewed(node->inputs[i]) == v) {
+        if (node->inputs[i] && viewed(plan, node->inputs[i]) == v) {
             return true;
         }
     }
@@ -43,9 +49,9 @@ static int step_of(const weld_plan *plan, size_t at) {
 static life life_of(const weld_plan *plan, const weld_value *v) {
     life l = {NOWHERE, START, START, 0, 0};
     const bool scratch = plan->in_scratch[v->id];
-    ck_assert_uint_eq(plan->offsets[v->id], plan->offsets[viewed(v)->id]);
-    ck_assert_int_eq(scratch, plan->in_scratch[viewed(v)->id]);
-    if (plan->offsets[v->id] == SIZE_MAX || viewed(v) != v) {
+    ck_assert_uint_eq(plan->offsets[v->id], plan->offsets[viewed(plan, v)->id]);
+    ck_assert_int_eq(scratch, plan->in_scratch[viewed(plan, v)->id]);
+    if (plan->offsets[v->id] == SIZE_MAX || viewed(plan, v) != v) {
         return l;
     }
     l.place = 0;
@@ -62,13 +68,13 @@ static life life_of(const weld_plan *plan, const weld_value *v) {
                     (size_t)step->slice * weld_slice_unit_bytes(step->slicing, &plan->specs[v->id]);
             }
         }
-        l.last = reads(node, v) ? now : l.last;
+        l.last = reads(plan, node, v) ? now : l.last;
         if (scratch && l.last == now) {
             ck_assert_int_eq(l.place, 1 + step_of(plan, at)); /* nobody else reads it */
         }
     }
     for (size_t i = 0; i < plan->graph->output_count; i++) {
-        l.last = viewed(plan->graph->outputs[i].value) == v ? END : l.last;
+        l.last = viewed(plan, plan->graph->outputs[i].value) == v ? END : l.last;
     }
     l.last = v->kind == WELD_VALUE_INPUT ? END : l.last;
     l.begin = plan->offsets[v->id];
@@ -81,7 +87,7 @@ static bool is_in_place(const weld_plan *plan, const weld_value *a, const weld_v
     bool may = false, must_not = false;
     for (int i = 0; b->producer && i < b->producer->input_count; i++) {
         const weld_value *in = b->producer->inputs[i];
-        if (in && viewed(in) == a) {
+        if (in && viewed(plan, in) == a) {
             bool allowed = b->producer->op->cpu.inplace >> i & 1u;
             may = may || allowed;
             must_not = must_not || !allowed;

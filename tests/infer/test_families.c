@@ -4,8 +4,11 @@
 
 #include "base/memory.h"
 #include "formats/state_dict.h"
+#include "graph/plan.h"
+#include "infer/model.h"
 #include "infer/models.h"
 #include "models/models.h"
+#include "passes/precision.h"
 
 typedef struct batch {
     int64_t count, size;
@@ -197,7 +200,83 @@ START_TEST(each_stride_has_one_map_the_deepest) {
 }
 END_TEST
 
+static weld_session *ran(const weld_graph *g, weld_weights *w, int threads, bool node_by_node) {
+    const weld_session_options o = {
+        .threads = threads, .constant_weights = true, .node_by_node = node_by_node};
+    weld_session *s;
+    weld_error err;
+    ck_assert_msg(!weld_session_create(g, w, &o, &s, &err), "%s", err.message);
+    const weld_tensor images = weld_session_input(s, "images");
+    models_fill_noise(images.data, weld_shape_count(&images.shape), 3);
+    weld_session_run(s, 0);
+    return s;
+}
+
+/* At least so many nodes fewer are run: in bf16 there may be none. */
+static void check_passing(const char *name, const weld_graph *g, weld_weights *w, size_t fewer) {
+    weld_session *plain = ran(g, w, 1, true);
+    for (int threads = 1; threads <= 3; threads += 2) {
+        weld_session *s = ran(g, w, threads, false);
+        ck_assert_uint_le(weld_session_plan(s)->order_count + fewer,
+                          weld_session_plan(plain)->order_count);
+        for (size_t i = 0; i < g->output_count; i++) {
+            const weld_tensor a = weld_session_output(plain, g->outputs[i].name);
+            const weld_tensor b = weld_session_output(s, g->outputs[i].name);
+            ck_assert_msg(!memcmp(a.data, b.data, weld_tensor_bytes(&a)), "%s: %s, %d threads",
+                          name, g->outputs[i].name, threads);
+        }
+        weld_session_free(s);
+    }
+    weld_session_free(plain);
+}
+
+static void check_passing_in_both(const char *name, weld_model *m) {
+    for (int bf16 = 0; bf16 < 2; bf16++) {
+        weld_error err;
+        const weld_precision precision = bf16 ? WELD_PRECISION_BF16 : WELD_PRECISION_FP32;
+        ck_assert_msg(!weld_model_set_precision(m, precision, &err), "%s", err.message);
+        check_passing(name, weld_model_running_graph(m), m->file.weights, bf16 ? 0 : 4);
+    }
+}
+
+/* Functions are taken by the layers before them (graph/finish.c), merged or not. */
+START_TEST(what_is_done_in_passing_changes_no_bit) {
+    for (int i = 0; i < FAMILY_CASES; i++) {
+        test_folder folder = test_folder_create();
+        weld_weights *fixture = family_case_load(&family_cases[i]);
+        weld_model *m = open_case(&family_cases[i], fixture, &folder, 32);
+        weld_model *merged = models_merge(&folder, m);
+        check_passing_in_both(family_cases[i].name, m);
+        check_passing_in_both(family_cases[i].name, merged);
+        weld_model_free(merged);
+        weld_model_free(m);
+        weld_weights_free(fixture);
+        test_folder_remove(folder);
+    }
+}
+END_TEST
+
+START_TEST(nor_in_a_detector_nor_in_a_repvit) {
+    static const char *const names[] = {"yolo11n", "repvit_m0_9"};
+    for (int i = 0; i < 2; i++) {
+        weld_model_config config;
+        weld_graph *g, *lower;
+        weld_weights *w;
+        ck_assert_int_eq(weld_model_config_named(names[i], &config, NULL), WELD_OK);
+        ck_assert_int_eq(weld_model_build(&config, false, 1, 64, 64, WELD_F32, &g, NULL), WELD_OK);
+        ck_assert_int_eq(weld_graph_init_weights(g, 7, &w, NULL), WELD_OK);
+        ck_assert_int_eq(weld_precision_bf16(g, &lower, NULL), WELD_OK);
+        check_passing(names[i], g, w, 20);
+        check_passing(names[i], lower, w, 0);
+        weld_weights_free(w);
+        weld_graph_free(lower);
+        weld_graph_free(g);
+    }
+}
+END_TEST
+
 RUN_SUITE("infer/families", images_of_another_size_are_taken_merged_or_not,
           under_each_naming_and_in_each_form_they_are_read_again,
           a_file_for_bgr_images_has_the_first_convolution_turned,
-          each_stride_has_one_map_the_deepest)
+          each_stride_has_one_map_the_deepest, what_is_done_in_passing_changes_no_bit,
+          nor_in_a_detector_nor_in_a_repvit)

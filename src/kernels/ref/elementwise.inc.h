@@ -58,6 +58,14 @@ static void unary(weld_unary f, int64_t n, const void *x_, void *y_) {
     }
 }
 
+/* y[rows, n] = f(y[rows, n]), rows ld elements apart */
+static void unary_rows(weld_unary f, int64_t rows, int64_t n, int64_t ld, void *y_) {
+    real *y = y_;
+    for (int64_t r = 0; r < rows; r++) {
+        unary(f, n, y + r * ld, y + r * ld);
+    }
+}
+
 /* dx[n] = f'(x[n]) dy[n] */
 static void unary_grad(weld_unary f, int64_t n, const void *x_, const void *dy_, void *dx_) {
     const real *x = x_, *dy = dy_;

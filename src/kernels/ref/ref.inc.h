@@ -41,6 +41,7 @@ static const weld_kernels table = {
     .combine = combine,
     .unary_pair = unary_pair,
     .unary = unary,
+    .unary_rows = unary_rows,
     .unary_grad = unary_grad,
     .add = add,
     .mul = mul,

@@ -47,7 +47,9 @@ static void winograd_output(weld_unary f, const weld_window *g, int64_t n, const
                        get(m[t * plane + (i - begin) * n + c]);
             }
             if (oy < g->oh && ox < g->ow) {
-                y[(oy * g->ow + ox) * n + c] = put(f == WELD_IDENTITY ? sum : unary_value(f, sum));
+                real *to = &y[(oy * g->ow + ox) * n + c];
+                *to = put(sum);
+                *to = f == WELD_IDENTITY ? *to : put(unary_value(f, get(*to)));
             }
         }
     }

@@ -41,6 +41,7 @@ void SIMD(unary_pair)(weld_unary f, int64_t rows, int64_t c, const void *x, cons
                       const void *shift, const void *dy, void *y, void *dx);
 
 void SIMD(unary)(weld_unary f, int64_t n, const void *x, void *y);
+void SIMD(unary_rows)(weld_unary f, int64_t rows, int64_t n, int64_t ld, void *y);
 void SIMD(unary_grad)(weld_unary f, int64_t n, const void *x, const void *dy, void *dx);
 void SIMD(add)(int64_t n, const void *a, const void *b, void *y);
 void SIMD(mul)(int64_t n, const void *a, const void *b, void *y);

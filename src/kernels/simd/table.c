@@ -38,6 +38,7 @@ static const weld_kernels table = {
     .combine = SIMD(combine),
     .unary_pair = SIMD(unary_pair),
     .unary = SIMD(unary),
+    .unary_rows = SIMD(unary_rows),
     .unary_grad = SIMD(unary_grad),
     .add = SIMD(add),
     .mul = SIMD(mul),

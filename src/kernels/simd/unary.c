@@ -29,6 +29,16 @@ void SIMD(unary)(weld_unary f, int64_t n, const void *x, void *y) {
     V_BY_UNARY(f, values(F, n, x, y));
 }
 
+V_INLINE void in_rows(const weld_unary f, int64_t rows, int64_t n, int64_t ld, tvalue *y) {
+    for (int64_t r = 0; r < rows; r++, y += ld) {
+        values(f, n, y, y);
+    }
+}
+
+void SIMD(unary_rows)(weld_unary f, int64_t rows, int64_t n, int64_t ld, void *y) {
+    V_BY_UNARY(f, in_rows(F, rows, n, ld, y));
+}
+
 void SIMD(unary_grad)(weld_unary f, int64_t n, const void *x, const void *dy, void *dx) {
     V_BY_UNARY(f, slopes(F, n, x, dy, dx));
 }

@@ -64,6 +64,7 @@ static const bench_case cases[] = {
     {combine_checks, "unary_pair", {.rows = 784, .n = 384, .f = WELD_GELU}},
     ELEMENTS("unary", 301056, .f = WELD_GELU), ELEMENTS("unary", 301056, .f = WELD_RELU),
     ELEMENTS("unary", 301056, .f = WELD_SILU), ELEMENTS("unary", 301056, .f = WELD_SIGMOID),
+    ELEMENTS("unary_rows", 24, .rows = 784, .f = WELD_RELU),
     ELEMENTS("unary_grad", 301056, .f = WELD_GELU), ELEMENTS("unary_grad", 301056, .f = WELD_SILU),
     ELEMENTS("from_f32", 301056, .terms = 0), ELEMENTS("to_f32", 301056, .terms = 0),
     ELEMENTS("add", 301056, .terms = 0), ELEMENTS("mul", 301056, .terms = 0),

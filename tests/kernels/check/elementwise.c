@@ -97,6 +97,33 @@ static void draw_unary(trial *t, weld_random *r) {
     add_elements(t, r, "y", OUTPUT)->alias = draw_chance(r, 0.3) ? 0 : -1;
 }
 
+static void call_unary_rows(const weld_kernels *k, void *const *p, const trial *t) {
+    k->unary_rows(t->f, t->rows, t->n, t->array[0].stride, p[0]);
+}
+
+static void bound_unary_rows(trial *t) {
+    const array *y = &t->array[0];
+    for (int64_t i = 0; i < t->rows * t->n; i++) {
+        const int64_t at = i / t->n * y->stride + i % t->n;
+        y->bound[at] = bound_of_value(t, (argument){y->value[at], 0}, y->expect[at]);
+    }
+}
+
+static void draw_unary_rows(trial *t, weld_random *r) {
+    if (!t->fixed) {
+        t->rows = draw_between(r, 1, 9);
+        t->n = draw_channels(r);
+        t->f = (weld_unary)draw_between(r, 0, WELD_UNARY_COUNT - 1);
+    }
+    t->terms = 1;
+    t->call = call_unary_rows;
+    t->bound = bound_unary_rows;
+    const int64_t apart = t->fixed ? t->n : draw_between(r, 0, 9);
+    add_array(t, r, "y", UPDATED, t->rows, t->n, t->n + apart);
+    describe(t, "%s, %lld rows of %lld, %lld apart", function_name(t->f), (long long)t->rows,
+             (long long)t->n, (long long)(t->n + apart));
+}
+
 static void call_unary_grad(const weld_kernels *k, void *const *p, const trial *t) {
     k->unary_grad(t->f, t->n, p[0], p[1], p[2]);
 }
@@ -413,6 +440,7 @@ static void draw_not_finite(trial *t, weld_random *r) {
 
 const kernel_check elementwise_checks[] = {
     {"unary", 200, draw_unary},
+    {"unary_rows", 120, draw_unary_rows},
     {"unary_grad", 200, draw_unary_grad},
     {"add", 60, draw_add},
     {"mul", 60, draw_mul},

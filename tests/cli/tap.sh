@@ -84,12 +84,14 @@ is() {
     report $? "$1"
 }
 
-# holds NAME COMMAND...: a condition, as a command.
+# holds NAME COMMAND...: a condition, as a command, which may ask what the last one printed.
 holds() {
     name=$1
     shift
-    "$@" > "$WORK/stdout" 2> "$WORK/stderr"
-    report $? "$name"
+    held=$("$@" 2>&1)
+    met=$?
+    [ "$met" = 0 ] || printf '%s\n' "$held" | sed 's/^/# /'
+    report "$met" "$name"
 }
 
 # need_mpi MODULE: the rest of the test is of ranks that mpirun starts, with this module of weld's; where

@@ -177,6 +177,10 @@ static void print_report(const request *q, const weld_quantize_report *r) {
     print_sizes(q, r);
     print_noise(r);
     print_float(r);
+    if (r->trained_weights) {
+        puts("float32 is this network without the rounding that it was trained for: what integers "
+             "cost tells the network that its training began with");
+    }
 }
 
 /* --- What is asked for ------------------------------------------------------------------------ */

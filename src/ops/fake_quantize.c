@@ -18,19 +18,14 @@
 
 #include "base/error.h"
 #include "ops/ops.h"
+#include "ops/rounding.h"
 
-/* A row of codes, and its limits. */
-typedef struct limits {
-    double scale, zero, low, high;
-} limits;
-
-static limits limits_of(const weld_run *run, const weld_tensor *codes) {
+/* By a row of codes. */
+static weld_rounding limits_of(const weld_run *run, const weld_tensor *codes) {
     const weld_attributes *a = &run->node->attributes;
     const double zero = weld_get(codes->dtype, codes->data, 2 * a->begin + 1);
-    return (limits){.scale = weld_get(codes->dtype, codes->data, 2 * a->begin),
-                    .zero = zero,
-                    .low = -zero,
-                    .high = a->count - zero};
+    return (weld_rounding){weld_get(codes->dtype, codes->data, 2 * a->begin), -zero,
+                           a->count - zero};
 }
 
 static weld_status expect_codes(const weld_node *node, const weld_tensor *codes, weld_dtype dtype,
@@ -49,17 +44,7 @@ static weld_status expect_codes(const weld_node *node, const weld_tensor *codes,
 /* Adding and taking away 1.5 * 2^23 (2^52) rounds what is much smaller to the nearest even. A NaN
  * stays one. */
 #define DEFINE_LOOPS(name, type, magic)                                                            \
-    static void round_##name(int64_t n, const limits *l, const type *restrict x,                   \
-                             type *restrict y) {                                                   \
-        const type scale = (type)l->scale, low = (type)l->low, high = (type)l->high;               \
-        for (int64_t i = 0; i < n; i++) {                                                          \
-            type t = x[i] / scale;                                                                 \
-            t = t < low ? low : t;                                                                 \
-            t = t > high ? high : t;                                                               \
-            y[i] = ((t + (magic)) - (magic)) * scale;                                              \
-        }                                                                                          \
-    }                                                                                              \
-    static void pass_##name(int64_t n, const limits *l, const type *restrict x,                    \
+    static void pass_##name(int64_t n, const weld_rounding *l, const type *restrict x,             \
                             const type *restrict dy, type *restrict dx) {                          \
         const type scale = (type)l->scale, low = (type)l->low, high = (type)l->high;               \
         for (int64_t i = 0; i < n; i++) {                                                          \
@@ -81,15 +66,13 @@ static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tens
 }
 
 static void piece(const weld_run *run, int64_t begin, int64_t end) {
-    const limits l = limits_of(run, &run->in[1]);
+    const weld_rounding l = limits_of(run, &run->in[1]);
     const void *x = weld_at(&run->in[0], begin);
     void *y = weld_at(&run->out[0], begin);
     if (l.scale == 0) {
         memmove(y, x, (size_t)(end - begin) * weld_dtype_size(run->in[0].dtype));
-    } else if (run->in[0].dtype == WELD_F64) {
-        round_f64(end - begin, &l, x, y);
     } else {
-        round_f32(end - begin, &l, x, y);
+        weld_round_to_codes(run->in[0].dtype, end - begin, &l, x, y);
     }
 }
 
@@ -123,7 +106,7 @@ static weld_status grad_infer(const weld_node *node, const weld_tensor *in, weld
 }
 
 static void grad_piece(const weld_run *run, int64_t begin, int64_t end) {
-    const limits l = limits_of(run, &run->in[2]);
+    const weld_rounding l = limits_of(run, &run->in[2]);
     const void *x = weld_at(&run->in[0], begin), *dy = weld_at(&run->in[1], begin);
     void *dx = weld_at(&run->out[0], begin);
     if (l.scale == 0) {
@@ -158,9 +141,9 @@ static void round_row_f32(int64_t n, float most, const float *w, float *y) {
         largest = fabsf(w[i]) > largest ? fabsf(w[i]) : largest;
     }
     const float scale = largest / most;
-    const limits l = {scale, 0, -(double)most, (double)most};
+    const weld_rounding l = {scale, -(double)most, (double)most};
     if (scale > 0) {
-        round_f32(n, &l, w, y);
+        weld_round_to_codes(WELD_F32, n, &l, w, y);
     } else {
         memset(y, 0, (size_t)n * sizeof *y);
     }
@@ -171,9 +154,9 @@ static void round_row_f64(int64_t n, double most, const double *w, double *y) {
     for (int64_t i = 0; i < n; i++) {
         largest = fabs(w[i]) > largest ? fabs(w[i]) : largest;
     }
-    const limits l = {largest / most, 0, -most, most};
+    const weld_rounding l = {largest / most, -most, most};
     if (l.scale > 0) {
-        round_f64(n, &l, w, y);
+        weld_round_to_codes(WELD_F64, n, &l, w, y);
     } else {
         memset(y, 0, (size_t)n * sizeof *y);
     }

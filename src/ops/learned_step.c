@@ -23,12 +23,14 @@
 #include "base/error.h"
 #include "ops/learned_step.h"
 #include "ops/ops.h"
+#include "ops/rounding.h"
 
 enum { LANES = 8 };
 
 /* A row, and its limits. */
 typedef struct learned {
-    double base, scale, low, high;
+    double base;
+    weld_rounding to;
 } learned;
 
 /* A product of the type's own precision. */
@@ -42,9 +44,9 @@ static learned learned_of(const weld_run *run, const weld_tensor *steps, int64_t
     const double share = weld_get(steps->dtype, steps->data, i);
     learned l = {.base = weld_get(bases->dtype, bases->data, 2 * row)};
     const double zero = weld_get(bases->dtype, bases->data, 2 * row + 1);
-    l.scale = product(bases->dtype, l.base, fmax(share, (double)WELD_LEAST_SHARE));
-    l.low = -zero;
-    l.high = run->node->attributes.count - zero;
+    l.to.scale = product(bases->dtype, l.base, fmax(share, (double)WELD_LEAST_SHARE));
+    l.to.low = -zero;
+    l.to.high = run->node->attributes.count - zero;
     return l;
 }
 
@@ -68,19 +70,9 @@ static weld_status expect_rows(const weld_tensor *x, const weld_tensor *steps,
 /* Adding and taking away 1.5 * 2^23 (2^52) rounds what is much smaller to the nearest even. A NaN
  * stays one. */
 #define DEFINE_LOOPS(name, type, magic)                                                            \
-    static void round_##name(int64_t n, const learned *l, const type *restrict x,                  \
-                             type *restrict y) {                                                   \
-        const type scale = (type)l->scale, low = (type)l->low, high = (type)l->high;               \
-        for (int64_t i = 0; i < n; i++) {                                                          \
-            type t = x[i] / scale;                                                                 \
-            t = t < low ? low : t;                                                                 \
-            t = t > high ? high : t;                                                               \
-            y[i] = ((t + (magic)) - (magic)) * scale;                                              \
-        }                                                                                          \
-    }                                                                                              \
     static void pass_##name(int64_t n, const learned *l, const type *restrict x,                   \
                             const type *restrict dy, type *restrict dx) {                          \
-        const type scale = (type)l->scale, low = (type)l->low, high = (type)l->high;               \
+        const type scale = (type)l->to.scale, low = (type)l->to.low, high = (type)l->to.high;      \
         for (int64_t i = 0; i < n; i++) {                                                          \
             const type t = x[i] / scale;                                                           \
             dx[i] = t <= low || t >= high ? 0 : dy[i];                                             \
@@ -88,7 +80,7 @@ static weld_status expect_rows(const weld_tensor *x, const weld_tensor *steps,
     }                                                                                              \
     static double sum_##name(int64_t n, const learned *l, const type *restrict x,                  \
                              const type *restrict dy) {                                            \
-        const type scale = (type)l->scale, low = (type)l->low, high = (type)l->high;               \
+        const type scale = (type)l->to.scale, low = (type)l->to.low, high = (type)l->to.high;      \
         double sums[LANES] = {0}, sum = 0;                                                         \
         for (int64_t i = 0; i < n; i++) {                                                          \
             const type t = x[i] / scale, within = ((t + (magic)) - (magic)) - t;                   \
@@ -116,13 +108,12 @@ static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tens
 
 static void round_elements(const weld_run *run, const learned *l, int64_t begin, int64_t end) {
     const weld_tensor *x = &run->in[X];
-    if (l->scale == 0) {
+    if (l->to.scale == 0) {
         memmove(weld_at(&run->out[0], begin), weld_at(x, begin),
                 (size_t)(end - begin) * weld_dtype_size(x->dtype));
-    } else if (x->dtype == WELD_F64) {
-        round_f64(end - begin, l, weld_at(x, begin), weld_at(&run->out[0], begin));
     } else {
-        round_f32(end - begin, l, weld_at(x, begin), weld_at(&run->out[0], begin));
+        weld_round_to_codes(x->dtype, end - begin, &l->to, weld_at(x, begin),
+                            weld_at(&run->out[0], begin));
     }
 }
 
@@ -212,7 +203,7 @@ static learned grad_row(const weld_run *run, int64_t o) {
 static void pass_elements(const weld_run *run, const learned *l, int64_t begin, int64_t end) {
     const weld_tensor *x = &run->in[GRAD_X], *dy = &run->in[GRAD_DY];
     void *dx = weld_at(&run->out[0], begin);
-    if (l->scale == 0) {
+    if (l->to.scale == 0) {
         memmove(dx, weld_at(dy, begin), (size_t)(end - begin) * weld_dtype_size(x->dtype));
     } else if (x->dtype == WELD_F64) {
         pass_f64(end - begin, l, weld_at(x, begin), weld_at(dy, begin), dx);
@@ -273,7 +264,7 @@ static weld_status step_infer(const weld_node *node, const weld_tensor *in, weld
 
 static double sum_elements(const weld_run *run, const learned *l, int64_t begin, int64_t end) {
     const weld_tensor *x = &run->in[GRAD_X], *dy = &run->in[GRAD_DY];
-    return l->scale == 0          ? 0
+    return l->to.scale == 0       ? 0
            : x->dtype == WELD_F64 ? sum_f64(end - begin, l, weld_at(x, begin), weld_at(dy, begin))
                                   : sum_f32(end - begin, l, weld_at(x, begin), weld_at(dy, begin));
 }
@@ -297,9 +288,9 @@ static void sum_part(void *arg, int64_t part, int thread) {
 }
 
 static void put_gradient(const weld_run *run, int64_t o, const learned *l, double sum) {
-    const double most = l->high > -l->low ? l->high : -l->low;
+    const double most = l->to.high > -l->to.low ? l->to.high : -l->to.low;
     const double g = 1 / sqrt((double)row_of(&run->in[GRAD_X]) * most);
-    weld_set(run->out[0].dtype, run->out[0].data, o, l->scale == 0 ? 0 : g / l->base * sum);
+    weld_set(run->out[0].dtype, run->out[0].data, o, l->to.scale == 0 ? 0 : g / l->base * sum);
 }
 
 static void sum_rows(const weld_run *run, int64_t begin, int64_t end) {
@@ -357,7 +348,7 @@ static void bias_run(const weld_run *run) {
     for (int64_t o = 0; o < b->shape.dim[0]; o++) {
         const learned w = learned_of(run, &run->in[BIAS_W], o, bases, a->end + o);
         const double bias = weld_get(b->dtype, b->data, o);
-        const double step = product(b->dtype, x.scale, w.scale);
+        const double step = product(b->dtype, x.to.scale, w.to.scale);
         weld_set(b->dtype, run->out[0].data, o, step > 0 ? nearbyint(bias / step) * step : bias);
     }
 }

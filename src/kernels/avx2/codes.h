@@ -270,20 +270,6 @@ C_INLINE factors c_factors(codes x) {
 
 #define C_WIDENS
 
-/* Of each four in x, those of even place as words and, `odd` bytes after them, those of odd. */
-C_INLINE void c_widen(codes x, uint8_t *to, int64_t odd) {
-    const factors f = c_factors(x);
-    c_store(to, f.even);
-    c_store(to + odd, f.odd);
-}
-
-C_INLINE factors c_wide_factors(const uint8_t *p, int64_t odd) {
-    uint32_t low, high;
-    memcpy(&low, p, sizeof low);
-    memcpy(&high, p + odd, sizeof high);
-    return (factors){c_set_four(low), c_set_four(high)};
-}
-
 C_INLINE void c_hide(factors *f) {
     __asm__ volatile("" : "+x"(f->even), "+x"(f->odd));
 }

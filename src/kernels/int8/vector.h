@@ -22,8 +22,7 @@
  *                     sum of four products for each int; weights take C_WEIGHTS bytes of memory,
  *                     1 byte each by fours, or 2: those of even place in one vector and those of
  *                     odd place in the next
- *   C_WIDENS, c_widen, c_wide_factors
- *                     where factors are made of words in memory
+ *   C_WIDENS          where factors are made of words in memory (c_widen, c_wide_factors)
  *   C_ROWS_4 ... C_ROWS_1  rows of a register tile that is 4, ..., 1 vectors wide
  *   C_STENCIL_ROWS    rows of a tile of a 3 x 3 convolution, 8 vectors each
  *
@@ -206,6 +205,22 @@ C_INLINE void c_place_weights(uint8_t *vector, int lane, const int8_t w[4]) {
         }
     }
 }
+
+#ifdef C_WIDENS
+/* Of each four in x, those of even place as words and, `odd` bytes after them, those of odd. */
+C_INLINE void c_widen(codes x, uint8_t *to, int64_t odd) {
+    const factors f = c_factors(x);
+    c_store(to, f.even);
+    c_store(to + odd, f.odd);
+}
+
+C_INLINE factors c_wide_factors(const uint8_t *p, int64_t odd) {
+    uint32_t low, high;
+    memcpy(&low, p, sizeof low);
+    memcpy(&high, p + odd, sizeof high);
+    return (factors){c_set_four(low), c_set_four(high)};
+}
+#endif
 
 #ifdef C_SHUFFLED_TABLE
 /* Part i is xor-ed with the one before; an index that is 16 i or more finds something in each of

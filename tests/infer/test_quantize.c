@@ -11,6 +11,7 @@
 #include "infer/model.h"
 #include "infer/quantize_data.h"
 #include "passes/lanes.h"
+#include "suite.h"
 #include "train/tiny_run.h"
 
 enum { IMAGES = 160 };
@@ -545,41 +546,21 @@ START_TEST(failing_allocations_are_errors_and_nothing_more) {
 }
 END_TEST
 
-int main(void) {
-    Suite *suite = suite_create("infer/quantize");
-    TCase *tcase = tcase_create("infer/quantize");
-    const TTest *tests[] = {it_says_nearly_what_it_said,
-                            shares_of_the_noise_are_of_every_part_and_sorted,
-                            what_is_always_the_same_is_told_by_its_layer,
-                            the_file_does_not_depend_on_threads,
-                            a_checkpoint_is_merged_first,
-                            channels_of_unlike_ranges_are_equalised,
-                            a_method_that_is_asked_for_is_the_only_one,
-                            layers_that_are_named_stay_float,
-                            a_float_layer_that_there_is_not_is_refused_with_those_there_are,
-                            a_drop_that_may_be_is_met_without_float_layers,
-                            a_drop_that_cannot_be_is_told_and_nothing_is_written,
-                            the_noisiest_layers_become_float_until_a_drop_is_met,
-                            without_others_the_data_are_parted,
-                            the_noise_is_not_of_the_images_that_biases_were_found_on,
-                            few_images_are_told_and_none_is_an_error,
-                            images_that_are_alike_are_told_as_few_are,
-                            images_that_went_away_meanwhile_are_an_error,
-                            integers_are_not_quantised_again,
-                            a_method_that_there_is_not_is_refused,
-                            a_damaged_network_is_told_by_layer_and_image,
-                            a_last_layer_that_is_not_finite_is_refused,
-                            what_was_there_stays_where_it_fails,
-                            failing_allocations_are_errors_and_nothing_more};
-    tcase_set_timeout(tcase, 240);
-    tcase_add_unchecked_fixture(tcase, train_once, forget);
-    for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) {
-        tcase_add_test(tcase, tests[i]);
-    }
-    suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+RUN_SUITE_BETWEEN("infer/quantize", train_once, forget, it_says_nearly_what_it_said,
+                  shares_of_the_noise_are_of_every_part_and_sorted,
+                  what_is_always_the_same_is_told_by_its_layer, the_file_does_not_depend_on_threads,
+                  a_checkpoint_is_merged_first, channels_of_unlike_ranges_are_equalised,
+                  a_method_that_is_asked_for_is_the_only_one, layers_that_are_named_stay_float,
+                  a_float_layer_that_there_is_not_is_refused_with_those_there_are,
+                  a_drop_that_may_be_is_met_without_float_layers,
+                  a_drop_that_cannot_be_is_told_and_nothing_is_written,
+                  the_noisiest_layers_become_float_until_a_drop_is_met,
+                  without_others_the_data_are_parted,
+                  the_noise_is_not_of_the_images_that_biases_were_found_on,
+                  few_images_are_told_and_none_is_an_error,
+                  images_that_are_alike_are_told_as_few_are,
+                  images_that_went_away_meanwhile_are_an_error, integers_are_not_quantised_again,
+                  a_method_that_there_is_not_is_refused,
+                  a_damaged_network_is_told_by_layer_and_image,
+                  a_last_layer_that_is_not_finite_is_refused, what_was_there_stays_where_it_fails,
+                  failing_allocations_are_errors_and_nothing_more)

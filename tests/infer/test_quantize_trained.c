@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "infer/model.h"
 #include "passes/fake_quantize.h"
+#include "suite.h"
 #include "train/tiny_run.h"
 #include "weld/quantize.h"
 
@@ -353,27 +354,11 @@ START_TEST(failing_allocations_are_errors_and_nothing_more) {
 }
 END_TEST
 
-int main(void) {
-    Suite *suite = suite_create("infer/quantize_trained");
-    TCase *tcase = tcase_create("infer/quantize_trained");
-    const TTest *tests[] = {integers_say_what_the_run_evaluated,
-                            learned_steps_are_the_integers,
-                            merging_keeps_what_was_trained,
-                            a_method_that_is_named_is_taken,
-                            activations_of_fewer_bits_keep_their_ranges,
-                            weights_that_alone_were_trained_keep_their_grid,
-                            ranges_that_are_clearly_worse_are_not_taken,
-                            codes_that_were_never_found_are_not_taken,
-                            failing_allocations_are_errors_and_nothing_more};
-    tcase_set_timeout(tcase, 240);
-    tcase_add_unchecked_fixture(tcase, train_once, tear_down);
-    for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) {
-        tcase_add_test(tcase, tests[i]);
-    }
-    suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+RUN_SUITE_BETWEEN("infer/quantize_trained", train_once, tear_down,
+                  integers_say_what_the_run_evaluated, learned_steps_are_the_integers,
+                  merging_keeps_what_was_trained, a_method_that_is_named_is_taken,
+                  activations_of_fewer_bits_keep_their_ranges,
+                  weights_that_alone_were_trained_keep_their_grid,
+                  ranges_that_are_clearly_worse_are_not_taken,
+                  codes_that_were_never_found_are_not_taken,
+                  failing_allocations_are_errors_and_nothing_more)

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include <math.h>
 
+#include "suite.h"
 #include "train/scene_runs.h"
 #include "weld/quantize.h"
 
@@ -95,21 +96,6 @@ START_TEST(a_resumed_run_ends_as_one_that_never_stopped) {
 }
 END_TEST
 
-int main(void) {
-    Suite *suite = suite_create("train/detector_quantization");
-    TCase *tcase = tcase_create("train/detector_quantization");
-    const TTest *tests[] = {the_loss_is_that_of_the_detector_rounded,
-                            integers_find_what_the_run_found,
-                            a_resumed_run_ends_as_one_that_never_stopped};
-    tcase_set_timeout(tcase, 240);
-    tcase_add_unchecked_fixture(tcase, set_up_trained, tear_down);
-    for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) {
-        tcase_add_test(tcase, tests[i]);
-    }
-    suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+RUN_SUITE_BETWEEN("train/detector_quantization", set_up_trained, tear_down,
+                  the_loss_is_that_of_the_detector_rounded, integers_find_what_the_run_found,
+                  a_resumed_run_ends_as_one_that_never_stopped)

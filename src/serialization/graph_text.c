@@ -13,7 +13,7 @@
 
 enum {
     VERSION = 1,
-    MAX_VALUES = 16384, /* finding a leaf by name is linear */
+    MAX_VALUES = 16384,
     MAX_INPUTS = 4096,
     MAX_OUTPUTS = 64,
     MAX_NAME = 400,

@@ -1,8 +1,12 @@
 /* The pool of threads behind weld_parallel; see threads.h.
  *
  * A loop is a `call` in a slot that is never freed. Its ticket says in one word whether it is open,
- * how many have joined it and which item is next, so an item is taken with one atomic addition, and
- * nobody waits for a member but for the items that it has taken. A member counts itself in before
+ * how many have joined it and how many items were taken from its beginning and from its end, so an
+ * item is taken with one atomic addition, and nobody waits for a member but for the items that it
+ * has taken. The caller takes from the beginning and the first member from the end: of two loops
+ * over the same rows, one after the other, each finds in its own cache most of what it reads. (From
+ * one end alone two threads take items in turn, and every row lies in the other's cache.) With more
+ * threads those of even number take from the beginning. A member counts itself in before
  * it looks at a slot, and a slot is not used again while somebody is in: so a member that was put
  * aside between looking and taking can hold nothing up, and finds the call closed.
  *
@@ -39,10 +43,13 @@ enum { MEMBERS = WELD_THREADS_MAX - 1, CALLS = 256 };
 
 #define HIRE_AGAIN 1.0 /* seconds after a thread could not be had */
 
-/* A ticket, from the highest bit: open; who has joined, the caller among them; the next item. */
+/* A ticket, from the highest bit: open; who has joined, the caller among them; items taken from the
+ * end; from the beginning. Each thread may count one on either side that there is not. */
 #define OPEN ((uint64_t)1 << 63)
 #define JOINED ((uint64_t)1 << 48)
-#define ITEMS (JOINED - 1)
+#define FROM_END ((uint64_t)1 << 24)
+#define ITEMS (FROM_END - 1)
+#define MOST_ITEMS ((int64_t)ITEMS - WELD_THREADS_MAX) /* of a call */
 
 /* Seconds, measured on two cpus of a virtual machine, where waking a thread takes some 20 us. */
 #define SPIN 200e-6      /* what a member waits for the next call before it sleeps */
@@ -62,7 +69,7 @@ typedef struct call {
     atomic_bool used;
     weld_parallel_body run;
     void *arg;
-    int64_t count;
+    int64_t first, count; /* items */
     int threads;
     int cpu; /* where the caller was */
     pid_t caller;
@@ -113,13 +120,29 @@ static void wait_for(sem_t *s) {
     }
 }
 
-/* Items of c until there are none, the first of which has been taken; their number. */
-static int64_t take_items(call *c, int64_t item, int thread) {
+/* What a thread adds to a ticket for an item. */
+static uint64_t one_item(int thread) {
+    return thread % 2 ? FROM_END : 1;
+}
+
+static int64_t taken(uint64_t ticket) {
+    return (int64_t)((ticket & ITEMS) + (ticket / FROM_END & ITEMS));
+}
+
+/* The item that the thread has who found such a ticket, if not all were taken. */
+static int64_t item_of(const call *c, uint64_t ticket, int thread) {
+    return c->first + (thread % 2 ? c->count - 1 - (int64_t)(ticket / FROM_END & ITEMS)
+                                  : (int64_t)(ticket & ITEMS));
+}
+
+/* Items of c until there are none, the first of which has been taken with such a ticket; their
+ * number. */
+static int64_t take_items(call *c, uint64_t ticket, int thread) {
     int64_t did = 0;
     within = true;
-    for (; item < c->count; did++) {
-        c->run(c->arg, item, thread);
-        item = (int64_t)(atomic_fetch_add(&c->ticket, 1) & ITEMS);
+    for (; taken(ticket) < c->count; did++) {
+        c->run(c->arg, item_of(c, ticket, thread), thread);
+        ticket = atomic_fetch_add(&c->ticket, one_item(thread));
     }
     within = false;
     return did;
@@ -147,7 +170,7 @@ static int joined_by(uint64_t ticket) {
 }
 
 static bool wants_more(const call *c, uint64_t ticket) {
-    return ticket & OPEN && (int64_t)(ticket & ITEMS) < c->count && joined_by(ticket) < c->threads;
+    return ticket & OPEN && taken(ticket) < c->count && joined_by(ticket) < c->threads;
 }
 
 /* What m has taken of c counts as done, and c is told if it waits for that. */
@@ -168,10 +191,11 @@ static joining work_on(const member *m, call *c, uint64_t ticket) {
     }
     bool is_in = false;
     while (!is_in && wants_more(c, ticket)) {
-        is_in = atomic_compare_exchange_weak(&c->ticket, &ticket, ticket + JOINED + 1);
+        is_in = atomic_compare_exchange_weak(&c->ticket, &ticket,
+                                             ticket + JOINED + one_item(joined_by(ticket)));
     }
     if (is_in) {
-        hand_in(m, c, take_items(c, (int64_t)(ticket & ITEMS), joined_by(ticket)));
+        hand_in(m, c, take_items(c, ticket, joined_by(ticket)));
     }
     atomic_fetch_sub(&pool.working, 1);
     return is_in ? JOINED_WORKED : JOINED_NONE;
@@ -413,7 +437,7 @@ static void run_together(call *c) {
     if (atomic_load(&pool.asleep)) {
         wake(c->threads - 1);
     }
-    const int64_t did = take_items(c, 0, 0);
+    const int64_t did = take_items(c, OPEN + JOINED, 0);
     const double own = weld_clock();
     const double end = did < c->count ? wait_for_items(c, c->count - did, own) : own;
     const double item = (own - begin) / (double)did;
@@ -450,41 +474,55 @@ static void run_recorded(int threads, int64_t count, weld_parallel_body run, voi
     within = false;
 }
 
-void weld_parallel(int threads, int64_t count, weld_parallel_body run, void *arg) {
-    threads = weld_threads_count(threads);
-    threads = threads < count ? threads : (int)count;
-    call *c = NULL;
-    if (recorder && !within) {
-        run_recorded(threads, count, run, arg);
-        return;
+/* A call for items of a loop; NULL where there is nobody to share them with. */
+static call *open_call(int threads) {
+    pthread_once(&once, begin);
+    threads = is_random ? draw(threads) : threads;
+    if (atomic_load_explicit(&pool.members, memory_order_relaxed) < threads - 1 &&
+        weld_clock() >= pool.hire_from) {
+        hire(threads - 1);
     }
-    if (threads > 1 && !within) {
-        pthread_once(&once, begin);
-        threads = is_random ? draw(threads) : threads;
-        if (atomic_load_explicit(&pool.members, memory_order_relaxed) < threads - 1 &&
-            weld_clock() >= pool.hire_from) {
-            hire(threads - 1);
-        }
-        c = threads > 1 ? claim_call() : NULL;
+    call *c = threads > 1 ? claim_call() : NULL;
+    if (c) {
+        self = self ? self : (pid_t)syscall(SYS_gettid);
+        c->threads = threads;
+        c->cpu = sched_getcpu();
+        c->caller = self;
     }
+    return c;
+}
+
+static void run_items(int threads, int64_t first, int64_t count, weld_parallel_body run,
+                      void *arg) {
+    call *c = threads > 1 && !within ? open_call(threads) : NULL;
     if (!c) {
         for (int64_t i = 0; i < count; i++) {
-            run(arg, i, 0);
+            run(arg, first + i, 0);
         }
         return;
     }
     int cancel; /* whoever ends within a call would leave members at work on its stack */
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
-    self = self ? self : (pid_t)syscall(SYS_gettid);
     c->run = run;
     c->arg = arg;
+    c->first = first;
     c->count = count;
-    c->threads = threads;
-    c->cpu = sched_getcpu();
-    c->caller = self;
     run_together(c);
     atomic_store(&c->used, false);
     pthread_setcancelstate(cancel, NULL);
+}
+
+void weld_parallel(int threads, int64_t count, weld_parallel_body run, void *arg) {
+    threads = weld_threads_count(threads);
+    threads = threads < count ? threads : (int)count;
+    if (recorder && !within) {
+        run_recorded(threads, count, run, arg);
+        return;
+    }
+    for (int64_t first = 0, end; first < count; first = end) {
+        end = count - first > MOST_ITEMS ? first + MOST_ITEMS : count;
+        run_items(threads, first, end - first, run, arg);
+    }
 }
 
 weld_threads_use weld_threads_used(void) {

@@ -2,7 +2,7 @@
  *
  * The loop runs on the thread that calls it and on members of a pool, which the process has once:
  * whoever calls, from whichever thread, shares it. Members are started when first wanted, wait for
- * work with a short spin and then asleep, and take items in their order; one that comes late finds
+ * work with a short spin and then asleep, and take items one by one; one that comes late finds
  * nothing to do. Where other programs want the cpus a member that is put aside in the middle of an
  * item makes all others wait, so each measures what that costs and works the less, down to nearly
  * not at all, and more again when it costs nothing (pool.c says how). A result never depends on any

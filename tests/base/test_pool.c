@@ -94,6 +94,44 @@ START_TEST(other_threads_take_items_where_there_are_cpus) {
 }
 END_TEST
 
+/* So that each finds in its own cache what it wrote in the loop before. */
+static void note_thread(void *arg, int64_t item, int thread) {
+    ((int *)arg)[item] = thread;
+    for (double begin = weld_clock(); weld_clock() - begin < 5e-6;) {
+    }
+}
+
+START_TEST(of_two_threads_the_caller_has_the_first_items_and_the_other_the_last) {
+    static int threads[MOST_ITEMS];
+    int members = 0;
+    for (double begin = weld_clock(); weld_threads_available() > 1 && members < 20;) {
+        weld_parallel(2, MOST_ITEMS, note_thread, threads);
+        for (int i = 1; i < MOST_ITEMS; i++) {
+            ck_assert_msg(threads[i] >= threads[i - 1], "item %d was the caller's", i);
+        }
+        members += threads[MOST_ITEMS - 1];
+        ck_assert_double_lt(weld_clock() - begin, 60);
+    }
+}
+END_TEST
+
+/* More items than a word counts: they go by in parts. */
+static void count_item(void *arg, int64_t item, int thread) {
+    (void)thread;
+    atomic_ullong *of = arg;
+    atomic_fetch_add(&of[0], 1);
+    atomic_fetch_add(&of[1], (unsigned long long)item);
+}
+
+START_TEST(millions_of_items_run_once_each) {
+    const int64_t count = (int64_t)17 << 20;
+    atomic_ullong of[2] = {0};
+    weld_parallel(3, count, count_item, of);
+    ck_assert_int_eq(of[0], count);
+    ck_assert_int_eq(of[1], count / 2 * (count - 1));
+}
+END_TEST
+
 /* In the place of the system's. */
 static atomic_bool no_threads;
 static atomic_int asked;
@@ -324,7 +362,8 @@ END_TEST
 RUN_SUITE("base/pool", every_item_runs_once_and_threads_at_work_have_numbers_of_their_own,
           the_same_holds_for_numbers_of_threads_drawn_at_random,
           other_threads_take_items_where_there_are_cpus,
-          where_no_thread_can_be_had_the_caller_does_all,
+          of_two_threads_the_caller_has_the_first_items_and_the_other_the_last,
+          millions_of_items_run_once_each, where_no_thread_can_be_had_the_caller_does_all,
           a_thread_that_is_cancelled_ends_its_loop_first,
           loops_within_loops_are_done_by_their_callers, threads_of_the_host_call_at_once,
           an_item_may_start_threads_that_call,

@@ -7,6 +7,7 @@
 enum {
     BAND_ELEMENTS = 192 * 1024, /* of the padded image */
     PARTS = 8,                  /* of a band: so that a few threads are evenly loaded */
+    PARTS_OF_GROUP = 4,         /* of the band of each of several groups */
     COPIED_ROWS = 2,            /* that a thread copies at a time */
     LEAST_STRETCH = 16          /* of channels side by side: fewer are better gathered */
 };
@@ -84,7 +85,8 @@ static void copy_rows(void *arg, int64_t piece, int thread) {
                              (size_t)(row * width * w->c) * weld_activation_size(run->kernels));
 }
 
-/* Some rows of one group. */
+/* Some rows of one group. Parts follow each other group by group, so that a thread has the rows
+ * that it has of other nodes. */
 static void sweep(void *arg, int64_t item, int thread) {
     (void)thread;
     const band *b = arg;
@@ -92,7 +94,7 @@ static void sweep(void *arg, int64_t item, int thread) {
     const weld_conv2d_geometry *g = &call->geometry;
     const weld_window *w = &g->window;
     const weld_run *run = call->run;
-    const int64_t group = item / b->parts, part = item % b->parts, rows = b->end - b->begin;
+    const int64_t group = item % g->groups, part = item / g->groups, rows = b->end - b->begin;
     const int64_t first = rows * part / b->parts, end = rows * (part + 1) / b->parts;
     const int64_t row = padded_width(w) * w->c;
     const weld_sweep s = {.rows = end - first,
@@ -124,7 +126,7 @@ void weld_conv2d_direct_run(const weld_conv2d_call *call) {
         const int64_t block = i % call->blocks.count;
         band b = {call, i / call->blocks.count, weld_split_begin(call->blocks, block),
                   weld_split_begin(call->blocks, block + 1), 1};
-        const int64_t rows = b.end - b.begin, wanted = (PARTS + g->groups - 1) / g->groups;
+        const int64_t rows = b.end - b.begin, wanted = g->groups > 1 ? PARTS_OF_GROUP : PARTS;
         b.parts = wanted < rows ? wanted : rows;
         const int64_t copied = rows_for(&g->window, rows);
         weld_parallel(threads, (copied + COPIED_ROWS - 1) / COPIED_ROWS, copy_rows, &b);

@@ -161,6 +161,13 @@ static weld_status bench_file(const char *path, bench_arguments *a, weld_bench_r
                               weld_error *err) {
     weld_model *m;
     WELD_TRY(cli_open_model(path, &a->model, &m, err));
+    if (a->train && weld_model_is_int8(m)) {
+        weld_model_free(m);
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "%s: the network is int8, and networks are trained in floats: time the "
+                         "training step of the file that it was made of",
+                         path);
+    }
     weld_status status;
     weld_preprocessing p = *weld_model_get_preprocessing(m);
     a->height = a->height ? a->height : p.height;

@@ -70,6 +70,9 @@ refuses "bench a file that there is not" "nosuch.h5: cannot open: " "$WELD" benc
 refuses "bf16" "int8.h5: the network is int8: bf16 is for networks of floats" \
     "$WELD" predict int8.h5 photos/val/class_a/0000.jpg --precision bf16
 refuses "bf16 in bench" "int8.h5: the network is int8: bf16" "$WELD" bench int8.h5 --precision bf16
+refuses "the time of a training step" "int8.h5: the network is int8, .*of the file that it was made of" \
+    "$WELD" bench int8.h5 --train --steps 1
+refuses "also on more threads than there are" "int8.h5: the network is int8, " "$WELD" bench int8.h5 --train --simulate-threads 2 --steps 1
 refuses "merging" "int8.h5: the network is int8: merge the file that it was made of" "$WELD" reparam int8.h5 -o x.h5
 refuses "safetensors" "the network is int8: .*--float" "$WELD" export int8.h5 -o x.safetensors
 refuses "training from it" "int8.h5: is a merged network: give the file that it was made of" \

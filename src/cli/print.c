@@ -80,7 +80,8 @@ void cli_flush_output(void) {
 }
 
 /* What was printed may be lost as late as when the file is closed. Without anything printed it
- * does not matter that there may be no standard output. */
+ * does not matter that there may be no standard output. Of a reader that has seen enough (`| head`)
+ * nothing is said, and the status alone tells. */
 int cli_finish_output(int status) {
     cli_flush_output();
     const bool failed = ferror(stdout);
@@ -94,7 +95,9 @@ int cli_finish_output(int status) {
         fputs("weld: out of memory: what was written and printed may lack parts\n", stderr);
         return CLI_FAILED;
     }
-    fprintf(stderr, "weld: what was printed could not be written%s%s\n", lost ? ": " : "",
-            lost ? strerror(lost) : "");
+    if (lost != EPIPE) {
+        fprintf(stderr, "weld: what was printed could not be written%s%s\n", lost ? ": " : "",
+                lost ? strerror(lost) : "");
+    }
     return status ? status : CLI_FAILED;
 }

@@ -84,6 +84,32 @@ static weld_status find_likeness(const weld_quantizer *q, int64_t count, likenes
     return status;
 }
 
+/* Images to calibrate on and to choose the best way by. */
+static int64_t wanted(const weld_quantizer *q) {
+    const int64_t asked = q->options->images;
+    return asked + (asked < LEAST_HELD ? 0 : (asked + HELD - 2) / (HELD - 1));
+}
+
+/* Why no more are calibrated on, where more were given: "of 20 images 10 are held back to ..., and
+ * 2 to ...; ". */
+static void append_held(const weld_quantizer *q, char *text, size_t size) {
+    const int64_t held = q->held ? weld_calibration_count(q->held) : 0;
+    const int64_t taken = weld_calibration_count(q->taken);
+    const int64_t others = q->data->count - weld_calibration_seen(q->taken);
+    const bool halved = q->data->parted && others > 0 && taken < wanted(q);
+    if (halved) {
+        weld_append(text, size,
+                    "of %lld images %lld %s held back to compare both networks on (--eval names "
+                    "others)%s",
+                    (long long)(taken + others), (long long)others,
+                    weld_plural(others, "is", "are"), held ? " and " : "; ");
+    }
+    if (held) {
+        const char *more = halved ? "" : held > 1 ? " more are held back" : " more is held back";
+        weld_append(text, size, "%lld%s to choose the best way; ", (long long)held, more);
+    }
+}
+
 /* Where ranges of activations are guessed: from few images, or from many that are as few. */
 static weld_status tell_few(const weld_quantizer *q, weld_error *err) {
     const int64_t all = weld_calibration_count(q->images);
@@ -91,10 +117,12 @@ static weld_status tell_few(const weld_quantizer *q, weld_error *err) {
     const char *path = weld_dataset_path(q->data->ds), *first = count < all ? "the first " : "";
     likeness found = {0};
     if (all < FEW) {
+        char why[200] = "";
+        append_held(q, why, sizeof why);
         weld_quantize_say(q->options,
-                          "%s: %lld %s to calibrate on: ranges of activations are guessed from so "
-                          "few; %d would do",
-                          path, (long long)all, weld_plural(all, "image", "images"), (int)FEW);
+                          "%s: %lld %s to calibrate on: %sranges of activations are guessed from "
+                          "so few; %d would do",
+                          path, (long long)all, weld_plural(all, "image", "images"), why, (int)FEW);
         return WELD_OK;
     }
     WELD_TRY(find_likeness(q, count, &found, err));
@@ -115,9 +143,7 @@ static weld_status tell_few(const weld_quantizer *q, weld_error *err) {
 
 static weld_status take(weld_quantizer *q, weld_error *err) {
     const weld_quantize_data *d = q->data;
-    const int64_t asked = q->options->images;
-    const int64_t more = asked < LEAST_HELD ? 0 : (asked + HELD - 2) / (HELD - 1);
-    weld_calibration_options o = reading(q, d->order, d->count, asked + more);
+    weld_calibration_options o = reading(q, d->order, d->count, wanted(q));
     o.half = d->parted;
     WELD_TRY(weld_calibration_create(d->ds, &o, &q->taken, err));
     const int64_t all = weld_calibration_count(q->taken);

@@ -46,6 +46,7 @@ done
 works "images without labels" "$WELD" quantize merged.h5 --data flat/ -o flat.h5 --images 10
 says "that there are none is told" "^note: flat/?: images without labels: "
 says "and that there are few" "^note: flat/?: 8 images to calibrate on: .*; 16 would do$"
+says "for half is held back" ": of 20 images 10 are held back to compare both networks on \(--eval names others\) and 2 to choose the best way; "
 prints "what is told then" "^same class +[0-9.]+ % +of 10 without labels$"
 holds "no accuracy is" sh -c "! grep -q top-1 stdout"
 refuses "a drop that nobody can know" "flat/?: without labels nobody knows what is lost" \
@@ -61,6 +62,7 @@ for i in 0 1 2 3 4 5 6 7 8 9; do
 done
 works "broken ones among images" "$WELD" quantize merged.h5 --data halves --eval photos/val -o broken.h5 --images 8
 prints "good ones take their place" "^calibrated on 8 images of halves, chosen by 2 others,"
+says "and say so" "^note: halves: 8 images to calibrate on: 2 more are held back to choose the best way; ranges "
 works "half of which are to be compared on" "$WELD" quantize merged.h5 --data halves -o broken.h5
 prints "leave some for that" "^calibrated on 7 images of halves, compared on 3 others$"
 mkdir alone
@@ -68,6 +70,7 @@ cp flat/b0.jpg alone
 works "one image alone" "$WELD" quantize merged.h5 --data alone -o alone.h5
 prints "is compared on itself" "^calibrated on 1 image of alone, compared on itself: there is no other$"
 prints "which is said of its noise" "^noise [0-9.]+ dB below the logits, on the image that was calibrated on\. Of it: "
+says "nor is any held back" "^note: alone: 1 image to calibrate on: ranges "
 holds "and biases are not fitted to it" sh -c "! grep -q 'biases corrected' stdout"
 cp -r photos/train strange
 cp -r photos/val/class_a strange/zebra
@@ -149,6 +152,7 @@ prints "and its noise told" "^noise -?[0-9.]+ dB below the "
 
 works "a network with some" "$MAKE_NETWORK" regnety_002 relus.h5 64
 works "is quantised" "$WELD" quantize relus.h5 --data flat -o relus8.h5 --images 4
+says "by no more images than were asked for" "^note: flat: 4 images to calibrate on: ranges "
 works "its graph" "$WELD" inspect relus8.h5 --graph
 prints "has sums" " = conv2d_codes\("
 cp stdout relus.txt

@@ -116,6 +116,15 @@ static void print_scores(const weld_quantize_report *r) {
     print_row(title, before, after, rest);
 }
 
+/* Why nothing stands behind the drop. */
+static void print_errorless(const request *q, const weld_quantize_report *r) {
+    if (r->labelled && isnan(r->drop_error)) {
+        printf("%s is of all images together, so its drop has no +-: weld compare of both files on "
+               "%s gives an interval\n",
+               r->before.label, q->evaluate ? q->evaluate : q->data);
+    }
+}
+
 static void print_same(const weld_quantize_report *r) {
     char title[64], share[40], rest[64] = "", number[32];
     snprintf(title, sizeof title, "same %s", r->answer_word);
@@ -175,6 +184,7 @@ static void print_report(const request *q, const weld_quantize_report *r) {
         print_same(r);
     }
     print_sizes(q, r);
+    print_errorless(q, r);
     print_noise(r);
     print_float(r);
     if (r->trained_weights) {

@@ -247,9 +247,12 @@ refuses "images that are right or wrong" "^weld: --list: what networks for detec
 works "merging" "$WELD" reparam run/best.h5 -o deploy.h5 --verify scenes/instances_val.json
 works "integers" "$WELD" quantize deploy.h5 --data scenes/instances_train.json --eval scenes/instances_val.json -o int8.h5 --images 16
 prints "AP before and after" "^AP on 8 +[01]\.[0-9]{4} +[01]\.[0-9]{4} +drop -?[0-9.]+ points$"
+prints "whose drop has no error, but elsewhere" "^AP is of all images together, so its drop has no \+-: weld compare of both files on scenes/instances_val.json gives an interval$"
 ap=$(sed -nE 's/^AP on 8 +[0-9.]+ +([0-9.]+) .*/\1/p' stdout)
 works "evaluating them" "$WELD" eval int8.h5 --data scenes/instances_val.json
 prints "gives the AP that was told" "AP $ap"
+works "which is found there" "$WELD" compare deploy.h5 int8.h5 --data scenes/instances_val.json
+prints "as was said" "^B - A: AP [-+][0-9.]+, 95 % interval "
 works "a program" "$DETECT" deploy.h5 scenes/images/val/000000.png 0.0001
 cp stdout detected
 "$WELD" predict deploy.h5 scenes/images/val/000000.png --conf 0.0001 --csv 2> /dev/null |

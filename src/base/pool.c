@@ -1,14 +1,15 @@
 /* The pool of threads behind weld_parallel; see threads.h.
  *
- * A loop is a `call` in a slot that is never freed. Its ticket says in one word whether it is open,
- * how many have joined it and how many items were taken from its beginning and from its end, so an
- * item is taken with one atomic addition, and nobody waits for a member but for the items that it
- * has taken. The caller takes from the beginning and the first member from the end: of two loops
- * over the same rows, one after the other, each finds in its own cache most of what it reads. (From
- * one end alone two threads take items in turn, and every row lies in the other's cache.) With more
- * threads those of even number take from the beginning. A member counts itself in before
- * it looks at a slot, and a slot is not used again while somebody is in: so a member that was put
- * aside between looking and taking can hold nothing up, and finds the call closed.
+ * A loop is a `call` in a slot that is never freed. Its ticket (ticket.h) says in one word whether
+ * it is open, how many have joined it and how many items were taken, so an item is taken with one
+ * atomic addition, and nobody waits for a member but for the items that it has taken. A member
+ * counts itself in before it looks at a slot, and a slot is not used again while somebody is in: so
+ * a member that was put aside between looking and taking can hold nothing up, and finds the call
+ * closed.
+ *
+ * The caller takes items from the beginning and the first member from the end: of two loops over
+ * the same rows, one after the other, each finds in its own cache most of what it reads. From one
+ * end alone they would take items in turn, and every row would lie in the other's cache.
  *
  * What adapts is a member's `share`, the part of the time that it may work; on a quiet machine 1.
  * When the caller has waited for a member's last item for much longer than its own items take, the
@@ -35,6 +36,7 @@
 #include "base/clock.h"
 #include "base/random.h"
 #include "base/threads.h"
+#include "base/ticket.h"
 
 enum { MEMBERS = WELD_THREADS_MAX - 1, CALLS = 256 };
 
@@ -42,14 +44,6 @@ enum { MEMBERS = WELD_THREADS_MAX - 1, CALLS = 256 };
 #define STACK ((size_t)2 << 20)
 
 #define HIRE_AGAIN 1.0 /* seconds after a thread could not be had */
-
-/* A ticket, from the highest bit: open; who has joined, the caller among them; items taken from the
- * end; from the beginning. Each thread may count one on either side that there is not. */
-#define OPEN ((uint64_t)1 << 63)
-#define JOINED ((uint64_t)1 << 48)
-#define FROM_END ((uint64_t)1 << 24)
-#define ITEMS (FROM_END - 1)
-#define MOST_ITEMS ((int64_t)ITEMS - WELD_THREADS_MAX) /* of a call */
 
 /* Seconds, measured on two cpus of a virtual machine, where waking a thread takes some 20 us. */
 #define SPIN 200e-6      /* what a member waits for the next call before it sleeps */
@@ -120,29 +114,14 @@ static void wait_for(sem_t *s) {
     }
 }
 
-/* What a thread adds to a ticket for an item. */
-static uint64_t one_item(int thread) {
-    return thread % 2 ? FROM_END : 1;
-}
-
-static int64_t taken(uint64_t ticket) {
-    return (int64_t)((ticket & ITEMS) + (ticket / FROM_END & ITEMS));
-}
-
-/* The item that the thread has who found such a ticket, if not all were taken. */
-static int64_t item_of(const call *c, uint64_t ticket, int thread) {
-    return c->first + (thread % 2 ? c->count - 1 - (int64_t)(ticket / FROM_END & ITEMS)
-                                  : (int64_t)(ticket & ITEMS));
-}
-
 /* Items of c until there are none, the first of which has been taken with such a ticket; their
  * number. */
 static int64_t take_items(call *c, uint64_t ticket, int thread) {
     int64_t did = 0;
     within = true;
-    for (; taken(ticket) < c->count; did++) {
-        c->run(c->arg, item_of(c, ticket, thread), thread);
-        ticket = atomic_fetch_add(&c->ticket, one_item(thread));
+    for (; weld_ticket_taken(ticket) < c->count; did++) {
+        c->run(c->arg, c->first + weld_ticket_item(ticket, c->count, thread), thread);
+        ticket = atomic_fetch_add(&c->ticket, weld_ticket_one(thread));
     }
     within = false;
     return did;
@@ -165,14 +144,6 @@ static bool begin_working(void) {
     return false;
 }
 
-static int joined_by(uint64_t ticket) {
-    return (int)((ticket & ~OPEN) / JOINED);
-}
-
-static bool wants_more(const call *c, uint64_t ticket) {
-    return ticket & OPEN && taken(ticket) < c->count && joined_by(ticket) < c->threads;
-}
-
 /* What m has taken of c counts as done, and c is told if it waits for that. */
 static void hand_in(const member *m, call *c, int64_t items) {
     atomic_store_explicit(&c->last, (int)(m - pool.member), memory_order_relaxed);
@@ -190,12 +161,13 @@ static joining work_on(const member *m, call *c, uint64_t ticket) {
         return JOINED_NONE;
     }
     bool is_in = false;
-    while (!is_in && wants_more(c, ticket)) {
-        is_in = atomic_compare_exchange_weak(&c->ticket, &ticket,
-                                             ticket + JOINED + one_item(joined_by(ticket)));
+    while (!is_in && weld_ticket_wants(ticket, c->count, c->threads)) {
+        const uint64_t one = weld_ticket_one(weld_ticket_joined(ticket));
+        is_in =
+            atomic_compare_exchange_weak(&c->ticket, &ticket, ticket + WELD_TICKET_JOINED + one);
     }
     if (is_in) {
-        hand_in(m, c, take_items(c, ticket, joined_by(ticket)));
+        hand_in(m, c, take_items(c, ticket, weld_ticket_joined(ticket)));
     }
     atomic_fetch_sub(&pool.working, 1);
     return is_in ? JOINED_WORKED : JOINED_NONE;
@@ -205,7 +177,8 @@ static joining join(const member *m, call *c, pid_t *caller) {
     atomic_fetch_add(&c->inside, 1);
     joining result = JOINED_NONE;
     const uint64_t ticket = atomic_load(&c->ticket);
-    if (ticket & OPEN && wants_more(c, ticket)) { /* what is not open may be changing */
+    if (ticket & WELD_TICKET_OPEN && /* what is not open may be changing */
+        weld_ticket_wants(ticket, c->count, c->threads)) {
         *caller = c->caller;
         result = work_on(m, c, ticket);
     }
@@ -219,7 +192,7 @@ static joining join_any(member *m, pid_t *caller) {
     joining result = JOINED_NONE;
     for (int i = 0; i < calls && !result; i++) {
         call *c = &pool.call[(m->next + i) % calls];
-        if (atomic_load_explicit(&c->ticket, memory_order_relaxed) & OPEN) {
+        if (atomic_load_explicit(&c->ticket, memory_order_relaxed) & WELD_TICKET_OPEN) {
             result = join(m, c, caller);
             m->next = result ? (m->next + i + 1) % calls : m->next;
         }
@@ -431,13 +404,13 @@ static void run_together(call *c) {
     const double begin = weld_clock();
     atomic_store_explicit(&c->done, 0, memory_order_relaxed);
     atomic_fetch_add(&pool.working, 1);
-    atomic_store(&c->ticket, OPEN + JOINED + 1);
+    atomic_store(&c->ticket, WELD_TICKET_BEGIN + weld_ticket_one(0));
     atomic_store_explicit(&pool.cpu, c->cpu, memory_order_relaxed);
     atomic_fetch_add(&pool.posted, 1);
     if (atomic_load(&pool.asleep)) {
         wake(c->threads - 1);
     }
-    const int64_t did = take_items(c, OPEN + JOINED, 0);
+    const int64_t did = take_items(c, WELD_TICKET_BEGIN, 0);
     const double own = weld_clock();
     const double end = did < c->count ? wait_for_items(c, c->count - did, own) : own;
     const double item = (own - begin) / (double)did;
@@ -520,7 +493,7 @@ void weld_parallel(int threads, int64_t count, weld_parallel_body run, void *arg
         return;
     }
     for (int64_t first = 0, end; first < count; first = end) {
-        end = count - first > MOST_ITEMS ? first + MOST_ITEMS : count;
+        end = count - first > WELD_TICKET_MOST ? first + WELD_TICKET_MOST : count;
         run_items(threads, first, end - first, run, arg);
     }
 }

@@ -51,11 +51,11 @@ static bool is_met(const weld_quantizer *q, const weld_standoff *s) {
 }
 
 /* Of the candidates that taken is what is known with these layers float. */
-static void keep_noise(weld_quantizer *q) {
+static void keep_noise(weld_quantizer *q, const weld_noises *noise) {
     for (int g = 0; g < WELD_GROUNDS; g++) {
         for (int i = 0; i < WELD_METHODS; i++) {
             const bool taken = g == q->ground && weld_quantizer_method(i) == q->method;
-            q->noise[g][i] = taken ? q->best_noise : NAN;
+            q->noise[g][i] = taken ? *noise : (weld_noises){NAN, NAN};
         }
     }
 }
@@ -64,21 +64,20 @@ static weld_status try(search *s, int k, weld_error *err) {
     weld_quantizer *q = s->q;
     weld_attempt attempt;
     weld_standoff standoff;
-    double noise;
-    bool corrected;
+    weld_noises noise;
     set_float(s, k);
-    WELD_TRY(weld_quantizer_attempt(q, s->float_nodes, &attempt, &noise, &corrected, err));
+    WELD_TRY(weld_quantizer_attempt(q, s->float_nodes, &attempt, &noise, err));
     weld_status status =
         weld_standard_compare(q->standard, attempt.graph, attempt.integers, &standoff, err);
     q->evaluations++;
     if (!status && is_met(q, &standoff)) {
         weld_attempt_free(&q->best);
         q->best = attempt;
-        q->best_noise = noise;
-        q->corrected = corrected;
+        q->best_noise = weld_noises_least(&noise);
+        q->corrected = weld_noises_are_corrected(&noise);
         q->standoff = standoff;
         q->float_count = s->does = k;
-        keep_noise(q);
+        keep_noise(q, &noise);
         return WELD_OK;
     }
     weld_attempt_free(&attempt);

@@ -77,24 +77,30 @@ static weld_status make_grounds(weld_quantizer *q, weld_error *err) {
 
 /* --- Biases ----------------------------------------------------------------------------------- */
 
+bool weld_noises_are_corrected(const weld_noises *n) {
+    return n->corrected < n->plain; /* false where either is unknown */
+}
+
+double weld_noises_least(const weld_noises *n) {
+    return weld_noises_are_corrected(n) ? n->corrected : n->plain;
+}
+
 /* A second attempt whose biases are corrected takes the place of the first where it is nearer. */
 static weld_status correct(const weld_quantizer *q, const weld_grounds *on, weld_attempt *attempt,
-                           double *noise, bool *corrected, weld_error *err) {
+                           weld_noises *noise, weld_error *err) {
     weld_attempt other;
-    double then = INFINITY;
     WELD_TRY(weld_attempt_make(on, q->method, attempt->codes.float_nodes, &other, err));
     weld_status status = weld_attempt_correct(&other, on, q->images, q->options->threads, err);
     if (status == WELD_ERROR_NUMERIC) { /* it cannot be: biases stay as they are */
         weld_attempt_free(&other);
-        *corrected = false;
         return WELD_OK;
     }
-    status = status ? status : weld_judge_noise(q->judge, other.graph, other.integers, &then, err);
-    *corrected = !status && then < *noise;
-    if (*corrected) {
+    status = status
+                 ? status
+                 : weld_judge_noise(q->judge, other.graph, other.integers, &noise->corrected, err);
+    if (!status && weld_noises_are_corrected(noise)) {
         const weld_attempt before = *attempt;
         *attempt = other;
-        *noise = then;
         other = before;
     }
     weld_attempt_free(&other);
@@ -102,15 +108,14 @@ static weld_status correct(const weld_quantizer *q, const weld_grounds *on, weld
 }
 
 weld_status weld_quantizer_attempt(const weld_quantizer *q, const bool *float_nodes,
-                                   weld_attempt *out, double *noise, bool *corrected,
-                                   weld_error *err) {
+                                   weld_attempt *out, weld_noises *noise, weld_error *err) {
     const weld_grounds *on = &q->grounds[q->ground];
+    *noise = (weld_noises){NAN, NAN};
     WELD_TRY(weld_attempt_make(on, q->method, float_nodes, out, err));
-    weld_status status = weld_judge_noise(q->judge, out->graph, out->integers, noise, err);
-    *corrected = false;
+    weld_status status = weld_judge_noise(q->judge, out->graph, out->integers, &noise->plain, err);
     const bool learned = q->method == WELD_QUANTIZE_TRAINED || weld_quantizer_is_bound(q);
     if (!status && q->held && !learned) { /* else nothing tells whether it helps */
-        status = correct(q, on, out, noise, corrected, err);
+        status = correct(q, on, out, noise, err);
     }
     if (status) {
         weld_attempt_free(out);
@@ -140,21 +145,24 @@ static bool is_asked(const weld_quantizer *q, int method) {
 
 /* A candidate of `method`, of biases as they are where q->held is NULL. */
 static weld_status make_candidate(const weld_quantizer *q, int ground, int method,
-                                  weld_quantizer *now, double *noise, weld_error *err) {
+                                  weld_quantizer *now, weld_noises *noise, weld_error *err) {
     *now = *q;
     now->ground = ground;
     now->method = methods[method];
-    return weld_quantizer_attempt(now, q->float_nodes, &now->best, noise, &now->corrected, err);
+    WELD_TRY(weld_quantizer_attempt(now, q->float_nodes, &now->best, noise, err));
+    now->best_noise = weld_noises_least(noise);
+    now->corrected = weld_noises_are_corrected(noise);
+    return WELD_OK;
 }
 
 /* In the place of what was found before; or not. */
-static void settle(weld_quantizer *q, weld_quantizer *now, double noise, bool taken) {
+static void settle(weld_quantizer *q, weld_quantizer *now, bool taken) {
     if (taken) {
         weld_attempt_free(&q->best);
         q->ground = now->ground;
         q->method = now->method;
         q->best = now->best;
-        q->best_noise = noise;
+        q->best_noise = now->best_noise;
         q->corrected = now->corrected;
     } else {
         weld_attempt_free(&now->best);
@@ -164,9 +172,8 @@ static void settle(weld_quantizer *q, weld_quantizer *now, double noise, bool ta
 /* One candidate, biases corrected, which is taken where it is nearer than what was found before. */
 static weld_status take_candidate(weld_quantizer *q, int ground, int method, weld_error *err) {
     weld_quantizer now;
-    double *noise = &q->noise[ground][method];
-    WELD_TRY(make_candidate(q, ground, method, &now, noise, err));
-    settle(q, &now, *noise, isfinite(*noise) && (!q->best.graph || *noise < q->best_noise));
+    WELD_TRY(make_candidate(q, ground, method, &now, &q->noise[ground][method], err));
+    settle(q, &now, isfinite(now.best_noise) && (!q->best.graph || now.best_noise < q->best_noise));
     return WELD_OK;
 }
 
@@ -177,11 +184,11 @@ static weld_status find_least(const weld_quantizer *q, double *least, weld_error
     bare.held = NULL;
     *least = INFINITY;
     for (int method = 0; method < WELD_TRAINED; method++) {
-        double noise;
+        weld_noises noise;
         const weld_status status = make_candidate(&bare, 0, method, &now, &noise, err);
         if (!status) {
             weld_attempt_free(&now.best);
-            *least = fmin(*least, noise);
+            *least = fmin(*least, now.best_noise);
         } else if (status != WELD_ERROR_NUMERIC) {
             return status;
         }
@@ -193,16 +200,17 @@ static weld_status find_least(const weld_quantizer *q, double *least, weld_error
  * trained is the rounded one. */
 static weld_status take_trained(weld_quantizer *q, weld_error *err) {
     weld_quantizer now;
-    double *noise = &q->noise[0][WELD_TRAINED], least = INFINITY;
+    double least = INFINITY;
     WELD_TRY(q->best.graph ? find_least(q, &least, err) : WELD_OK);
-    WELD_TRY(make_candidate(q, 0, WELD_TRAINED, &now, noise, err));
-    const bool taken = isfinite(*noise) && *noise < CLEARLY * least;
-    settle(q, &now, *noise, taken);
+    WELD_TRY(make_candidate(q, 0, WELD_TRAINED, &now, &q->noise[0][WELD_TRAINED], err));
+    const double noise = now.best_noise;
+    const bool taken = isfinite(noise) && noise < CLEARLY * least;
+    settle(q, &now, taken);
     if (!taken) {
         weld_quantize_say(q->options,
                           "the ranges that it was trained for are %.1f dB noisier than those found "
                           "on these images, which are taken: --method trained takes the others",
-                          weld_noise_decibel(least) - weld_noise_decibel(*noise));
+                          weld_noise_decibel(least) - weld_noise_decibel(noise));
     }
     return WELD_OK;
 }
@@ -217,7 +225,7 @@ weld_status weld_quantizer_choose(weld_quantizer *q, weld_error *err) {
     enum { FOUND = WELD_METHODS - 1 }; /* on images; what was trained comes last, and once */
     WELD_TRY(make_grounds(q, err));
     for (int i = 0; i < WELD_GROUNDS * WELD_METHODS; i++) {
-        q->noise[i / WELD_METHODS][i % WELD_METHODS] = NAN;
+        q->noise[i / WELD_METHODS][i % WELD_METHODS] = (weld_noises){NAN, NAN};
     }
     weld_status impossible = WELD_OK; /* a candidate whose sums could leave i32, say */
     const int found = FOUND * q->ground_count;

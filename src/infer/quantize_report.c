@@ -22,8 +22,9 @@ static weld_fake_bits taken_bits(const weld_quantizer *q) {
 }
 
 /* The best of a ground's candidates; NAN: none. */
-static double best_of(const double noise[WELD_METHODS]) {
-    return fmin(noise[0], noise[1]); /* the other, where one is none */
+static double best_of(const weld_noises noise[WELD_METHODS]) {
+    return fmin(weld_noises_least(&noise[0]), /* the other, where one is none */
+                weld_noises_least(&noise[1]));
 }
 
 static double gain(const weld_quantizer *q) {
@@ -46,16 +47,22 @@ static void set_number(json_t **json, const char *key, double value) {
     weld_json_set(json, key, weld_json_number(value));
 }
 
+static void set_candidate(json_t **json, int method, bool equalised, bool corrected, double noise) {
+    char key[60];
+    snprintf(key, sizeof key, "%s%s%s", method_name(weld_quantizer_method(method)),
+             equalised ? "_equalised" : "", corrected ? "_corrected" : "");
+    if (!isnan(noise)) {
+        set_number(json, key, weld_noise_decibel(noise));
+    }
+}
+
+/* "percentile_equalised_corrected": dB below the outputs, of all that were tried. */
 static json_t *candidates_json(const weld_quantizer *q) {
     json_t *json = json_object();
     for (int g = 0; g < WELD_GROUNDS; g++) {
         for (int i = 0; i < WELD_METHODS; i++) {
-            char key[40];
-            snprintf(key, sizeof key, "%s%s", method_name(weld_quantizer_method(i)),
-                     g ? "_equalised" : "");
-            if (!isnan(q->noise[g][i])) {
-                set_number(&json, key, weld_noise_decibel(q->noise[g][i]));
-            }
+            set_candidate(&json, i, g > 0, false, q->noise[g][i].plain);
+            set_candidate(&json, i, g > 0, true, q->noise[g][i].corrected);
         }
     }
     return json;

@@ -9,6 +9,12 @@
 
 enum { WELD_GROUNDS = 2, WELD_TRAINED = 2, WELD_METHODS = 3 };
 
+/* Of one candidate: with its biases as they are and corrected; NAN: it was not tried so. Taken is
+ * what is less. */
+typedef struct weld_noises {
+    double plain, corrected;
+} weld_noises;
+
 typedef struct weld_quantizer {
     const weld_quantize_options *options;
     const weld_model *merged; /* of floats */
@@ -28,9 +34,7 @@ typedef struct weld_quantizer {
     weld_fake_bits bits;         /* that it was trained for, if that may be taken; else 0 */
     weld_quantization trained;   /* its codes then, where those of activations were trained too */
     weld_learned_scales learned; /* of weights, where their steps were learned */
-    /* Of each candidate by `judge`, with corrected biases where that helped; NAN: it was not tried,
-     * or of other float layers. */
-    double noise[WELD_GROUNDS][WELD_METHODS];
+    weld_noises noise[WELD_GROUNDS][WELD_METHODS]; /* by `judge`, of the same float layers alone */
 
     int ground;                  /* the best of them */
     weld_quantize_method method; /* likewise */
@@ -60,8 +64,9 @@ weld_status weld_quantizer_read_trained(weld_quantizer *q, weld_error *err);
 bool weld_quantizer_is_bound(const weld_quantizer *q);
 /* By that ground and method, with these nodes float; biases are corrected where that helps. */
 weld_status weld_quantizer_attempt(const weld_quantizer *q, const bool *float_nodes,
-                                   weld_attempt *out, double *noise, bool *corrected,
-                                   weld_error *err);
+                                   weld_attempt *out, weld_noises *noise, weld_error *err);
+bool weld_noises_are_corrected(const weld_noises *n); /* is what is taken? */
+double weld_noises_least(const weld_noises *n);       /* of what is taken; NAN: there is none */
 /* Has the noisiest parts float until options->max_drop is met; or an error. */
 weld_status weld_quantizer_meet_budget(weld_quantizer *q, weld_error *err);
 /* What came of it, as JSON, with what was measured of the files or without, which then is the same

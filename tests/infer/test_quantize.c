@@ -391,6 +391,45 @@ START_TEST(the_noise_is_not_of_the_images_that_biases_were_found_on) {
 }
 END_TEST
 
+/* The name of the nearest; how many there are, and of them with biases that were moved. */
+static void nearest_of(const weld_quantize_report *r, char name[64], int *all, int *corrected) {
+    json_t *json = json_loads(r->json, 0, NULL), *value;
+    const char *key;
+    double most = -INFINITY;
+    *all = *corrected = 0;
+    json_object_foreach(json_object_get(json, "candidates"), key, value) {
+        *all += 1;
+        *corrected += strstr(key, "_corrected") != NULL;
+        if (json_number_value(value) > most) {
+            most = json_number_value(value);
+            snprintf(name, 64, "%s", key);
+        }
+    }
+    json_decref(json);
+}
+
+START_TEST(each_way_is_listed_with_biases_as_they_are_and_corrected) {
+    weld_quantize_options o = options();
+    weld_quantize_report r;
+    char name[64];
+    int all, corrected;
+    quantize_well(trained, "train.h5", &o, "int8.h5", &r);
+    nearest_of(&r, name, &all, &corrected);
+    ck_assert_int_eq(all, 8);
+    ck_assert_int_eq(corrected, 4);
+    ck_assert(r.corrected == (strstr(name, "_corrected") != NULL));
+    ck_assert(r.equalised == (strstr(name, "_equalised") != NULL));
+    ck_assert(candidate(&r, "minmax") != candidate(&r, "minmax_corrected"));
+    weld_quantize_report_free(&r);
+    o.images = 5; /* too few to tell whether it helps */
+    quantize_well(trained, "train.h5", &o, "int8.h5", &r);
+    nearest_of(&r, name, &all, &corrected);
+    ck_assert_int_eq(all, 4);
+    ck_assert_int_eq(corrected, 0);
+    weld_quantize_report_free(&r);
+}
+END_TEST
+
 START_TEST(few_images_are_told_and_none_is_an_error) {
     weld_quantize_options o = options();
     o.images = 15;
@@ -557,6 +596,7 @@ RUN_SUITE_BETWEEN("infer/quantize", train_once, forget, it_says_nearly_what_it_s
                   the_noisiest_layers_become_float_until_a_drop_is_met,
                   without_others_the_data_are_parted,
                   the_noise_is_not_of_the_images_that_biases_were_found_on,
+                  each_way_is_listed_with_biases_as_they_are_and_corrected,
                   few_images_are_told_and_none_is_an_error,
                   images_that_are_alike_are_told_as_few_are,
                   images_that_went_away_meanwhile_are_an_error, integers_are_not_quantised_again,

@@ -46,7 +46,9 @@ typedef struct weld_quantize_options {
      * are always 0. May be NULL. */
     void (*message)(void *context, const char *text);
     void *context;
-    void *reserved[8]; /* NULL */
+    /* What is done, "calibrating" say, and how far it is, often. May be NULL. */
+    void (*progress)(void *context, const char *stage, int64_t done, int64_t total);
+    void *reserved[7]; /* NULL */
 } weld_quantize_options;
 
 /* 256 images, any drop, WELD_QUANTIZE_AUTO, no layer float. */

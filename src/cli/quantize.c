@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/locale.h"
@@ -22,6 +23,7 @@ typedef struct request {
     int images, method, threads;
     cli_model_options model;
     weld_quiet quiet; /* while it ran */
+    cli_progress progress;
     char names[1024]; /* of float_layers */
     const char *floats[MOST_FLOAT];
 } request;
@@ -238,12 +240,19 @@ static size_t part_names(const cli_call *call, request *r) {
 
 /* Images that are passed over are told as everywhere. */
 static void say(void *context, const char *text) {
-    (void)context;
+    cli_progress_end(&((request *)context)->progress);
     if (strncmp(text, "skipped: ", 9) == 0) {
         cli_message(NULL, text);
     } else {
         cli_say("note: %s", text);
     }
+}
+
+/* "quantize: comparing 3008/10000" */
+static void show(void *context, const char *stage, int64_t done, int64_t total) {
+    char line[120];
+    snprintf(line, sizeof line, "quantize: %s %lld/%lld", stage, (long long)done, (long long)total);
+    cli_progress_line(&((request *)context)->progress, line);
 }
 
 static weld_quantize_options options_of(const cli_call *call, request *r) {
@@ -256,6 +265,8 @@ static weld_quantize_options options_of(const cli_call *call, request *r) {
     o.float_layers = r->floats;
     o.threads = r->threads;
     o.message = say;
+    o.progress = show;
+    o.context = r;
     return o;
 }
 
@@ -283,6 +294,7 @@ static weld_status quantize(const cli_call *call, request *r, const weld_model *
     const weld_quiet_moment begin = weld_quiet_now("");
     status = status ? status : weld_model_quantize_on(m, &data, &options, r->out, &report, err);
     const weld_quiet_moment end = weld_quiet_now("");
+    cli_progress_end(&r->progress);
     weld_quantize_data_close(&data);
     if (!status) {
         r->quiet =
@@ -296,7 +308,7 @@ static weld_status quantize(const cli_call *call, request *r, const weld_model *
 }
 
 weld_status cli_quantize(cli_call *call, weld_error *err) {
-    request r = {.images = 0};
+    request r = {.progress = {.shown = weld_clock()}}; /* what takes no longer says nothing */
     const cli_option options[] = {
         {"output", 'o', CLI_OUTPUT_NEEDED, &r.out, "OUT.h5", "the deploy file of integers"},
         {"data", 0, CLI_NEEDED, &r.data, "DIR",

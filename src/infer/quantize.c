@@ -59,12 +59,20 @@ static void hear_bad(void *arg, int64_t index, const char *reason) {
     weld_quantize_say(o, "skipped: %s", reason);
 }
 
+static bool hear_compared(void *arg, int64_t done, int64_t total) {
+    weld_quantize_show(arg, "comparing", done, total);
+    return true;
+}
+
 static weld_status open_standard(weld_quantizer *q, weld_error *err) {
     const weld_quantize_options *o = q->options;
     const weld_dataset *ds = q->data->evaluation.ds;
     if (ds) {
-        const weld_evaluator_options options = {
-            .batch_size = BATCH, .threads = o->threads, .bad_image = hear_bad, .arg = (void *)o};
+        const weld_evaluator_options options = {.batch_size = BATCH,
+                                                .threads = o->threads,
+                                                .progress = hear_compared,
+                                                .bad_image = hear_bad,
+                                                .arg = (void *)o};
         return weld_standard_create(q->merged, ds, &options, &q->standard, err);
     }
     return weld_standard_create_unlabelled(q->merged,
@@ -122,8 +130,8 @@ static weld_status measure_parts(weld_quantizer *q, const bool *float_nodes, wel
     weld_judge *judge;
     WELD_TRY(weld_judge_create(q->graph, q->model->file.weights, q->images, images,
                                q->options->threads, &judge, err));
-    weld_status status =
-        weld_parts_measure(&q->parts, &q->grounds[q->ground], q->method, float_nodes, judge, err);
+    weld_status status = weld_parts_measure(&q->parts, &q->grounds[q->ground], q->method,
+                                            float_nodes, judge, q->options, err);
     weld_judge_free(judge);
     return status;
 }

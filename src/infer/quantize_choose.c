@@ -13,6 +13,7 @@ static const double CLEARLY = 4; /* times the noise: 6 dB, twice as far off */
 
 static weld_status observe(const weld_quantizer *q, weld_weights *w, const bool *coded,
                            weld_grounds *out, weld_error *err) {
+    weld_quantize_show(q->options, "calibrating", q->ground_count, WELD_GROUNDS);
     *out = (weld_grounds){.graph = q->graph,
                           .weights = w,
                           .trained = q->trained.codes ? &q->trained : NULL,
@@ -231,6 +232,9 @@ weld_status weld_quantizer_choose(weld_quantizer *q, weld_error *err) {
     const int found = FOUND * q->ground_count;
     for (int i = 0; i <= found; i++) {
         const int method = i < found ? i % FOUND : WELD_TRAINED;
+        if (is_asked(q, method)) {
+            weld_quantize_show(q->options, "trying ways", i, found + is_asked(q, WELD_TRAINED));
+        }
         const weld_status status = !is_asked(q, method) ? WELD_OK
                                    : i < found          ? take_candidate(q, i / FOUND, method, err)
                                                         : take_trained(q, err);

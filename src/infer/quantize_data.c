@@ -22,6 +22,13 @@ void weld_quantize_say(const weld_quantize_options *o, const char *format, ...) 
     }
 }
 
+void weld_quantize_show(const weld_quantize_options *o, const char *stage, int64_t done,
+                        int64_t total) {
+    if (o->progress) {
+        o->progress(o->context, stage, done, total);
+    }
+}
+
 /* Of classes or boxes; else a folder of images, of which the reason is said. */
 static weld_status open_images(const char *path, const weld_quantize_options *o,
                                weld_quantize_data *d, bool *labelled, weld_error *err) {

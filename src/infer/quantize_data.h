@@ -29,6 +29,10 @@ weld_status weld_model_quantize_on(const weld_model *m, weld_quantize_data *data
                                    const weld_quantize_options *options, const char *path,
                                    weld_quantize_report *report, weld_error *err);
 
+/* How far a stage is, by the options' function. */
+void weld_quantize_show(const weld_quantize_options *o, const char *stage, int64_t done,
+                        int64_t total);
+
 /* A line for people, by the options' function. */
 void weld_quantize_say(const weld_quantize_options *o, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "infer/quantize_data.h"
 
 enum { WEIGHT = 1 };
 
@@ -211,7 +212,8 @@ static weld_status measure(const measuring *m, int part, weld_error *err) {
 }
 
 weld_status weld_parts_measure(weld_parts *p, const weld_grounds *on, weld_quantize_method method,
-                               const bool *float_nodes, const weld_judge *judge, weld_error *err) {
+                               const bool *float_nodes, const weld_judge *judge,
+                               const weld_quantize_options *o, weld_error *err) {
     const measuring m = {.parts = p,
                          .on = on,
                          .method = method,
@@ -222,6 +224,7 @@ weld_status weld_parts_measure(weld_parts *p, const weld_grounds *on, weld_quant
     weld_parts_note_float(p, float_nodes);
     for (int i = p->count - 1; i >= 0 && !status; i--) {
         p->parts[i].noise = 0;
+        weld_quantize_show(o, "measuring layers", p->count - 1 - i, p->count);
         if (!p->parts[i].is_float) {
             status = measure(&m, i, err);
         }

@@ -30,9 +30,10 @@ weld_status weld_parts_choose_float(const weld_parts *p, const weld_graph *g,
 /* Note which parts are float where these nodes are. */
 void weld_parts_note_float(weld_parts *p, const bool *float_nodes);
 
-/* The noise of each part that is not float, when all else is. */
+/* The noise of each part that is not float, when all else is. o: who hears how far it is. */
 weld_status weld_parts_measure(weld_parts *p, const weld_grounds *on, weld_quantize_method method,
-                               const bool *float_nodes, const weld_judge *judge, weld_error *err);
+                               const bool *float_nodes, const weld_judge *judge,
+                               const weld_quantize_options *o, weld_error *err);
 /* Part i's share of the noise of all that are not float. */
 double weld_parts_share(const weld_parts *p, int i);
 /* order [count]: the noisiest first. */

@@ -430,6 +430,27 @@ START_TEST(each_way_is_listed_with_biases_as_they_are_and_corrected) {
 }
 END_TEST
 
+static char stages[512]; /* in their order */
+
+static void hear_stage(void *context, const char *stage, int64_t done, int64_t total) {
+    (void)context;
+    ck_assert_int_ge(done, 0);
+    ck_assert_int_le(done, total);
+    const size_t length = strlen(stages), own = strlen(stage);
+    if (length < own + 1 || strncmp(stages + length - own - 1, stage, own) != 0) {
+        weld_append(stages, sizeof stages, "%s;", stage);
+    }
+}
+
+START_TEST(how_far_it_is_is_told_stage_by_stage) {
+    weld_quantize_options o = options();
+    o.progress = hear_stage;
+    stages[0] = '\0';
+    quantize_well(trained, "train.h5", &o, "int8.h5", NULL);
+    ck_assert_str_eq(stages, "calibrating;trying ways;comparing;measuring layers;");
+}
+END_TEST
+
 START_TEST(few_images_are_told_and_none_is_an_error) {
     weld_quantize_options o = options();
     o.images = 15;
@@ -597,7 +618,7 @@ RUN_SUITE_BETWEEN("infer/quantize", train_once, forget, it_says_nearly_what_it_s
                   without_others_the_data_are_parted,
                   the_noise_is_not_of_the_images_that_biases_were_found_on,
                   each_way_is_listed_with_biases_as_they_are_and_corrected,
-                  few_images_are_told_and_none_is_an_error,
+                  how_far_it_is_is_told_stage_by_stage, few_images_are_told_and_none_is_an_error,
                   images_that_are_alike_are_told_as_few_are,
                   images_that_went_away_meanwhile_are_an_error, integers_are_not_quantised_again,
                   a_method_that_there_is_not_is_refused,

@@ -12,7 +12,7 @@
 #include "base/threads.h"
 
 #define WELD_TICKET_OPEN ((uint64_t)1 << 63)
-#define WELD_TICKET_JOINED ((uint64_t)1 << 48) /* a thread more */
+#define WELD_TICKET_JOINED ((uint64_t)1 << 48)   /* a thread more */
 #define WELD_TICKET_FROM_END ((uint64_t)1 << 24) /* an item from the end; else 1 */
 #define WELD_TICKET_COUNT (WELD_TICKET_FROM_END - 1)
 /* Items that a loop may have. */

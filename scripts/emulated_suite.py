@@ -81,6 +81,7 @@ def main():
     for name in sorted(t["name"] for t in tests if t["name"] in LEFT_OUT and not options.tests):
         print(f"{name}: left out, {LEFT_OUT[name]}")
     chosen = [t for t in tests if (t["name"] in options.tests if options.tests else t["name"] not in LEFT_OUT)]
+    chosen.sort(key=lambda t: options.tests.index(t["name"]) if options.tests else 0)
     counts = {}
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
         runs = [pool.submit(run, t, options.build, emulator) for t in chosen]

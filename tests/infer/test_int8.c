@@ -62,7 +62,8 @@ static void logits_of(const weld_model *m, int size, float logits[2 * CLASSES]) 
 static double distance(const float *a, const float *b) {
     double most = 0;
     for (int i = 0; i < 2 * CLASSES; i++) {
-        most = fmax(most, fabs((double)a[i] - (double)b[i]));
+        const double apart = fabs((double)a[i] - (double)b[i]);
+        most = apart > most ? apart : most;
     }
     return most;
 }

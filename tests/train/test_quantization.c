@@ -142,7 +142,8 @@ END_TEST
 static double share_of_largest(const weld_model_file *f) {
     double most = 0;
     for (size_t i = 0; i < f->step_rows; i++) {
-        most = fmax(most, fabs((double)f->steps[WELD_STEP_COLUMNS * i + 1] - 1));
+        const double moved = fabs((double)f->steps[WELD_STEP_COLUMNS * i + 1] - 1);
+        most = moved > most ? moved : most;
     }
     return most;
 }

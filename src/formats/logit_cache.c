@@ -196,9 +196,11 @@ static weld_status read_raw(const weld_logit_cache *c, int64_t view, int64_t ima
                           err);
 }
 
-/* Put the listed values in their places; the others stay NAN. NULL, or what is wrong. */
+/* Put the listed values in their places; the others stay NAN. NULL, or what is wrong. The first
+ * stays the largest where rounding made it equal to others: it is what the teacher says. */
 static const char *place_values(const weld_logit_cache *c, const float *values,
                                 const int64_t *classes, float *logits) {
+    bool tied = false;
     for (int i = 0; i < c->layout.classes; i++) {
         logits[i] = NAN;
     }
@@ -213,6 +215,10 @@ static const char *place_values(const weld_logit_cache *c, const float *values,
             return "a class is listed twice";
         }
         logits[classes[i]] = values[i];
+        tied = tied || (i > 0 && values[i] == values[0]);
+    }
+    if (tied) {
+        logits[classes[0]] = nextafterf(values[0], INFINITY);
     }
     return NULL;
 }

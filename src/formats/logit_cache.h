@@ -1,6 +1,8 @@
 /* What a teacher said of every image of a data set: a safetensors file with the tensors
  *
- *    logits    [views, images, top]  F16 (also F32, BF16): the largest values of an image's row
+ *    logits    [views, images, top]  F16 (also F32, BF16): the largest values of an image's row,
+ *                                    the largest first, which is read as the largest even where
+ *                                    rounding made others equal to it
  *    classes   [views, images, top]  I16 (also I32, I64): the classes that they are of, each once;
  *                                    -1 in the first place: nothing is known of this image
  *    checks    [views, images]       I32, where there is such a tensor: the check of each row

@@ -115,6 +115,31 @@ START_TEST(what_is_written_is_read_back_row_by_row) {
 }
 END_TEST
 
+/* Two values that are one in half precision: the largest is still the one that was. */
+START_TEST(rounding_does_not_change_the_largest) {
+    const weld_cache_layout small = {1, 1, TOP, CLASSES, true};
+    const float values[TOP] = {-0.95001f, -0.95002f, -1.75f};
+    const int32_t classes[TOP] = {4, 1, 2};
+    weld_cache_writer *w;
+    weld_logit_cache *c;
+    int64_t rows;
+    float logits[CLASSES];
+    set_up();
+    ck_assert_int_eq(weld_cache_writer_open(path, &small, &texts, &w, &rows, &err), WELD_OK);
+    ck_assert_int_eq(weld_cache_writer_put(w, 0, 1, values, classes, &err), WELD_OK);
+    ck_assert_int_eq(weld_cache_writer_commit(w, &err), WELD_OK);
+    ck_assert_int_eq(weld_logit_cache_open(path, &c, &err), WELD_OK);
+    ck_assert_int_eq(weld_logit_cache_read(c, 0, 0, 1, logits, &err), WELD_OK);
+    for (int k = 0; k < CLASSES; k++) {
+        ck_assert(k == 4 || logits[k] < logits[4]);
+    }
+    ck_assert_float_eq_tol(logits[4], values[0], 1e-3f);
+    ck_assert_float_eq_tol(logits[1], values[1], 1e-3f);
+    weld_logit_cache_free(c);
+    tear_down();
+}
+END_TEST
+
 START_TEST(an_interrupted_writer_is_gone_on_with_where_it_was_last_sure) {
     int64_t rows;
     set_up();
@@ -670,6 +695,7 @@ START_TEST(checks_are_part_of_the_identity_wherever_they_are) {
 END_TEST
 
 RUN_SUITE("formats/logit_cache", what_is_written_is_read_back_row_by_row,
+          rounding_does_not_change_the_largest,
           an_interrupted_writer_is_gone_on_with_where_it_was_last_sure,
           what_another_teacher_left_is_not_gone_on_with,
           what_was_left_under_other_conditions_is_not_gone_on_with,

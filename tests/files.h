@@ -55,13 +55,20 @@ static inline void test_folder_remove(test_folder f) {
     test_folder_walk(f.path, 1);
 }
 
-/* "folder/name" in one of a few static buffers. */
+/* "folder/name", which stays until the process ends. */
 static inline const char *test_path(const test_folder *f, const char *name) {
-    static char buffers[8][PATH_MAX];
-    static int next;
-    char *path = buffers[next++ % 8];
-    ck_assert_int_lt(snprintf(path, PATH_MAX, "%s/%s", f->path, name), PATH_MAX);
-    return path;
+    typedef struct kept {
+        struct kept *before;
+        char path[];
+    } kept;
+    static kept *last;
+    const size_t size = strlen(f->path) + strlen(name) + 2;
+    kept *k = malloc(sizeof *k + size);
+    ck_assert_ptr_nonnull(k);
+    k->before = last;
+    last = k;
+    snprintf(k->path, size, "%s/%s", f->path, name);
+    return k->path;
 }
 
 static inline void test_write_file(const char *path, const void *bytes, size_t size) {

@@ -9,7 +9,8 @@ enum {
     PARTS = 8,                  /* of a band: so that a few threads are evenly loaded */
     PARTS_OF_GROUP = 4,         /* of the band of each of several groups */
     COPIED_ROWS = 2,            /* that a thread copies at a time */
-    LEAST_STRETCH = 16          /* of channels side by side: fewer are better gathered */
+    FEW_WEIGHTS = 4 * 1024,     /* which stay in the first-level cache */
+    LEAST_STRETCH = 9           /* of channels side by side: fewer are better gathered */
 };
 
 /* Taps of a row are one stretch of memory where each takes all channels. */
@@ -68,7 +69,7 @@ typedef struct band {
     int64_t parts;             /* of these */
 } band;
 
-/* Rows of the padded image: patches of one tap, which is every position's own. */
+/* Rows of the padded image: each the one patch of a kernel as wide as it is. */
 static void copy_rows(void *arg, int64_t piece, int thread) {
     (void)thread;
     const band *b = arg;
@@ -77,10 +78,10 @@ static void copy_rows(void *arg, int64_t piece, int thread) {
     const int64_t width = padded_width(w), first = b->begin * w->stride_h;
     const int64_t all = rows_for(w, b->end - b->begin), row = piece * COPIED_ROWS;
     const int64_t end = row + COPIED_ROWS < all ? row + COPIED_ROWS : all;
-    const weld_window padded = {w->h, w->w, w->c,     first + all, width, 1, 1,
-                                1,    1,    w->pad_h, w->pad_w,    1,     1};
+    const weld_window padded = {w->h, w->w, w->c,     first + all, 1, 1, width,
+                                1,    1,    w->pad_h, w->pad_w,    1, 1};
     run->kernels->im2col(&padded, weld_at(&run->in[0], b->image * w->h * w->w * w->c), 0, w->c,
-                         (first + row) * width, (first + end) * width,
+                         first + row, first + end,
                          (char *)run->workspace +
                              (size_t)(row * width * w->c) * weld_activation_size(run->kernels));
 }
@@ -119,6 +120,13 @@ static void sweep(void *arg, int64_t item, int thread) {
     weld_finish(run, s.rows * w->ow, g->out_group, g->out, weld_at(&run->out[0], at));
 }
 
+/* Few weights: a row at a time, finished before it leaves the first-level cache. */
+static int64_t parts_of(const weld_conv2d_geometry *g, int64_t rows) {
+    const bool few = g->patch * g->out_group <= FEW_WEIGHTS;
+    const int64_t wanted = g->groups > 1 ? PARTS_OF_GROUP : few ? rows : PARTS;
+    return wanted < rows ? wanted : rows;
+}
+
 void weld_conv2d_direct_run(const weld_conv2d_call *call) {
     const weld_conv2d_geometry *g = &call->geometry;
     const int threads = call->run->threads;
@@ -126,8 +134,8 @@ void weld_conv2d_direct_run(const weld_conv2d_call *call) {
         const int64_t block = i % call->blocks.count;
         band b = {call, i / call->blocks.count, weld_split_begin(call->blocks, block),
                   weld_split_begin(call->blocks, block + 1), 1};
-        const int64_t rows = b.end - b.begin, wanted = g->groups > 1 ? PARTS_OF_GROUP : PARTS;
-        b.parts = wanted < rows ? wanted : rows;
+        const int64_t rows = b.end - b.begin;
+        b.parts = parts_of(g, rows);
         const int64_t copied = rows_for(&g->window, rows);
         weld_parallel(threads, (copied + COPIED_ROWS - 1) / COPIED_ROWS, copy_rows, &b);
         weld_parallel(threads, g->groups * b.parts, sweep, &b);

@@ -244,14 +244,15 @@ static weld_graph *direct_graph(const direct_case *c, bool narrow) {
     return g;
 }
 
-/* Groups of even and odd sizes, all channels at once, windows of all kinds, maps of several bands.
- */
+/* Groups of even and odd sizes, all channels at once, windows of all kinds, maps of several bands,
+ * stems. */
 static const direct_case direct[] = {
     {2, 9, 11, 48, 48, {3, 3}, 1, 1, 2, 1},    {1, 12, 7, 72, 48, {3, 3}, 2, 1, 3, 1},
     {3, 8, 8, 41, 34, {3, 3}, 1, 1, 1, 1},     {1, 10, 13, 40, 40, {5, 3}, 1, 2, 2, 2},
     {2, 13, 9, 26, 70, {3, 3}, 2, 0, 1, 1},    {1, 8, 8, 66, 22, {3, 3}, 1, 1, 2, 1},
     {1, 110, 120, 18, 20, {3, 3}, 2, 1, 1, 1}, {1, 30, 30, 36, 36, {2, 4}, 1, 1, 2, 1},
-    {1, 6, 50, 16, 17, {3, 3}, 1, 3, 1, 3},
+    {1, 6, 50, 16, 17, {3, 3}, 1, 3, 1, 3},    {2, 33, 31, 3, 48, {3, 3}, 2, 1, 1, 1},
+    {1, 300, 230, 3, 16, {3, 3}, 2, 1, 1, 1},
 };
 enum { DIRECT = sizeof direct / sizeof *direct };
 
@@ -285,7 +286,61 @@ START_TEST(what_needs_no_patches_is_the_same_as_with_them) {
 }
 END_TEST
 
+/* One result by its definition; `size` becomes the sum of its terms' sizes. */
+static double by_definition(const direct_case *c, const weld_tensor *in, weld_weights *w,
+                            const int64_t at[4], double *size) {
+    const weld_tensor weight = weld_weights_tensor(w, 0), bias = weld_weights_tensor(w, 1);
+    double sum = element(&bias, at[3]);
+    *size = fabs(sum);
+    for (int64_t i = 0; i < c->in * 9; i++) {
+        const int64_t channel = i / 9, y = at[1] * c->stride - c->padding + i / 3 % 3;
+        const int64_t x = at[2] * c->stride - c->padding + i % 3;
+        if (y >= 0 && y < c->h && x >= 0 && x < c->w) {
+            const int64_t from = ((at[0] * c->h + y) * c->w + x) * c->in + channel;
+            const double term = element(in, from) * element(&weight, at[3] * c->in * 9 + i);
+            sum += term;
+            *size += fabs(term);
+        }
+    }
+    return sum;
+}
+
+static const direct_case stems[] = {
+    {1, 32, 32, 3, 16, {3, 3}, 2, 1, 1, 1}, {2, 33, 31, 3, 48, {3, 3}, 2, 1, 1, 1},
+    {1, 30, 37, 3, 64, {3, 3}, 2, 0, 1, 1}, {3, 5, 3, 3, 17, {3, 3}, 2, 0, 1, 1},
+    {1, 1, 1, 3, 24, {3, 3}, 2, 1, 1, 1},   {1, 27, 90, 3, 40, {3, 3}, 2, 3, 1, 1},
+};
+enum { STEMS = sizeof stems / sizeof *stems };
+
+/* Sums of floats one after another: off by a rounding for each term at most. */
+START_TEST(stems_are_what_their_definition_says) {
+    for (int i = 0; i < STEMS; i++) {
+        const direct_case *c = &stems[i];
+        weld_graph *g = direct_graph(c, false);
+        for (int v = 0; weld_kernels_available(WELD_F32, v); v++) {
+            weld_session_options o = {
+                .threads = 2, .isa = weld_kernels_available(WELD_F32, v), .constant_weights = true};
+            weld_weights *w = weights_of(g);
+            weld_session *s = ran(g, w, o);
+            const weld_tensor x = weld_session_input(s, "x"), y = weld_session_output(s, "y");
+            const int64_t *dim = y.shape.dim;
+            for (int64_t j = 0; j < weld_shape_count(&y.shape); j++) {
+                const int64_t at[] = {j / dim[3] / dim[2] / dim[1], j / dim[3] / dim[2] % dim[1],
+                                      j / dim[3] % dim[2], j % dim[3]};
+                double size;
+                const double right = by_definition(c, &x, w, at, &size);
+                ck_assert_msg(fabs(element(&y, j) - right) <= 28 * 0x1p-24 * size,
+                              "case %d, %s: %g for %g", i, o.isa, element(&y, j), right);
+            }
+            weld_session_free(s);
+            weld_weights_free(w);
+        }
+        weld_graph_free(g);
+    }
+}
+END_TEST
+
 RUN_SUITE("ops/conv2d_constant", constant_weights_change_a_convolution_by_rounding_alone,
           neither_threads_nor_batch_change_a_bit_of_constant_weights,
           maps_of_all_sizes_share_constant_weights, many_weights_give_the_bits_of_fewer,
-          what_needs_no_patches_is_the_same_as_with_them)
+          what_needs_no_patches_is_the_same_as_with_them, stems_are_what_their_definition_says)
